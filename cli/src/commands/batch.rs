@@ -1,0 +1,228 @@
+//! `gantz batch`: one tool, many inputs.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf, absolute};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gantz_core::batch::BatchProgress;
+use gantz_core::ids::sha256_hex;
+use serde_json::{Map, Value, json};
+
+use super::status::{batch_end, exit_code, show_batch};
+use super::{Outcome, find_tool, first_step, interrupted, job_id, json_object};
+use crate::args::{Batch, Format};
+use crate::error::CliError;
+use crate::node::Duty;
+use crate::project::Project;
+use crate::session::Session;
+use crate::signals::Signals;
+use crate::tools;
+use crate::view::{note, print, print_json};
+
+/// What makes a pattern of a path.
+const PATTERN: [char; 4] = ['*', '?', '[', '{'];
+/// Read from stdin and digested at once.
+const CHUNK_BYTES: usize = 1024 * 1024;
+
+pub(super) async fn run(project: &Project, batch: Batch, format: Format) -> Outcome {
+    let manifest = project.manifest()?;
+    let tool = find_tool(&manifest, &batch.tool)?.name.clone();
+    let detach = batch.detach;
+    // Before signals are listened to: until stdin has ended, Ctrl-C shall end this as it ends any program.
+    let submission = submission(project, batch)?;
+    let mut signals = Signals::listen()?;
+    let session = if detach {
+        Session::join(project, Arc::clone(&manifest)).await?
+    } else {
+        Session::open(project, Arc::clone(&manifest), Duty::Fleet).await?
+    };
+    if session.own().is_some() {
+        tools::warn_of_missing(project, &manifest, Some(&tool))?;
+    }
+    let outcome = submit_and_follow(&session, &submission, detach, &mut signals, format).await;
+    session.close(signals.next()).await;
+    outcome
+}
+
+async fn submit_and_follow(
+    session: &Session,
+    submission: &Value,
+    detach: bool,
+    signals: &mut Signals,
+    format: Format,
+) -> Outcome {
+    let answer = session.client.post("/batches", submission).await;
+    let answer = answer.map_err(|error| error.name_places(flag_of))?;
+    let id = answer.body.get("batch_id").and_then(Value::as_str).unwrap_or_default();
+    let id = job_id(id)?;
+    if detach {
+        match format {
+            Format::Table => print(id.as_str()),
+            Format::Json | Format::Jsonl => print_json(&answer.body, format)?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    tokio::select! {
+        ended = batch_end(&session.reader, &id) => end(session, &ended?, format).await,
+        () = signals.next() => {
+            let again = format!("the same command with `--id {id}` goes on with it here");
+            Err(interrupted(session, "batch", &id, &again))
+        }
+        error = session.stand_in() => Err(error),
+    }
+}
+
+async fn end(session: &Session, progress: &BatchProgress, format: Format) -> Outcome {
+    if let (0, Some(error)) = (progress.batch.planned, &progress.batch.planning_error) {
+        if format != Format::Table {
+            show_batch(&session.reader, progress, true, format).await?;
+        }
+        return Err(CliError::failed(format!("batch `{}` has no jobs: {error}", progress.batch.id)));
+    }
+    show_batch(&session.reader, progress, true, format).await?;
+    if progress.batch.planned == 0 {
+        note("warning: there was nothing to do: no file matches, or no line is there");
+    }
+    Ok(exit_code(progress.batch.status))
+}
+
+/// The flag that a place in the submission comes from.
+fn flag_of(pointer: &str) -> String {
+    let (field, rest) = first_step(pointer);
+    match field {
+        "tool" => "TOOL".to_owned(),
+        "batch_id" => "--id".to_owned(),
+        "items" => format!("--jsonl{rest}"),
+        "files" | "s3" | "jsonl" | "as" | "parameters" | "tolerate" => format!("--{field}{rest}"),
+        _ => pointer.to_owned(),
+    }
+}
+
+/// The batch as the API wants it, with absolute paths: the process that plans it may stand elsewhere.
+fn submission(project: &Project, batch: Batch) -> Result<Value, CliError> {
+    let mut body = Map::new();
+    body.insert("tool".into(), json!(batch.tool));
+    if let Some(pattern) = batch.files {
+        if project.stack.is_some() {
+            return Err(CliError::usage("`--files` are files of this machine, which a stack cannot read")
+                .hint("upload them and give `--s3 s3://BUCKET/PREFIX`"));
+        }
+        body.insert("files".into(), json!(files(&pattern)?));
+        body.insert("as".into(), json!(batch.path_parameter));
+    }
+    if let Some(prefix) = batch.s3 {
+        body.insert("s3".into(), json!(prefix));
+    }
+    match batch.jsonl {
+        Some(file) if project.stack.is_some() => {
+            body.insert("items".into(), Value::Array(items(&file)?));
+        }
+        Some(file) => {
+            let path = if file == "-" { spool_stdin(project)? } else { readable(&file)? };
+            body.insert("jsonl".into(), json!(text(&path)?));
+        }
+        None => {}
+    }
+    if let Some(parameters) = batch.parameters {
+        body.insert("parameters".into(), Value::Object(json_object("--parameters", &parameters)?));
+    }
+    if let Some(tolerate) = batch.tolerate {
+        body.insert("tolerate".into(), json!(tolerate));
+    }
+    if let Some(id) = batch.id {
+        body.insert("batch_id".into(), json!(id));
+    }
+    Ok(Value::Object(body))
+}
+
+/// What `--files` means, from the root on. A path that exists is meant as it is; of a pattern, the folder that it is
+/// relative to is no part, whatever characters that has.
+fn files(given: &str) -> Result<String, CliError> {
+    let path = absolute(given)?;
+    if Path::new(given).is_absolute() || path.exists() {
+        return Ok(text(&path)?.to_owned());
+    }
+    if !given.contains(PATTERN) {
+        let path = path.display();
+        return Err(CliError::usage(format!("there is no file or folder `{path}`")));
+    }
+    // Without dots: a pattern is compared with paths as the walk spells them.
+    let mut folder = std::env::current_dir()?;
+    let mut pattern = PathBuf::new();
+    for part in Path::new(given).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if pattern.as_os_str().is_empty() => {
+                folder.pop();
+            }
+            part => pattern.push(part),
+        }
+    }
+    Ok(text(&Path::new(&literally(text(&folder)?)).join(pattern))?.to_owned())
+}
+
+/// A pattern that matches this text only.
+fn literally(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '*' | '?' | '[' | ']' | '{' | '}' | '\\' => pattern.extend(['[', char, ']']),
+            _ => pattern.push(char),
+        }
+    }
+    pattern
+}
+
+/// The file's path from the root on, if it can be read: before there is a batch that would say so.
+fn readable(file: &str) -> Result<PathBuf, CliError> {
+    let path = absolute(file)?;
+    match File::open(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(CliError::usage(format!("cannot open `{}`: {error}", path.display()))),
+    }
+}
+
+fn text(path: &Path) -> Result<&str, CliError> {
+    path.to_str().ok_or_else(|| CliError::usage(format!("`{}` is not UTF-8", path.display())))
+}
+
+/// The lines of a file or of stdin, for a planner that does not run on this machine.
+fn items(file: &str) -> Result<Vec<Value>, CliError> {
+    let cannot = |error: io::Error| CliError::failed(format!("cannot read `{file}`: {error}"));
+    let content = if file == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
+    let content = content.map_err(cannot)?;
+    let lines = content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| {
+            serde_json::from_str(line).map_err(|error| {
+                CliError::usage(format!("`{file}`, line {}, is no JSON: {error}", number + 1))
+            })
+        })
+        .collect()
+}
+
+/// Copies stdin to a file of the data directory: planning may have to read it again after a crash. The file's name
+/// follows from its content, so that the same lines given again with `--id` are the same batch.
+fn spool_stdin(project: &Project) -> Result<PathBuf, CliError> {
+    let folder = project.data_dir.join("spool");
+    fs::create_dir_all(&folder)?;
+    let unfinished = folder.join(format!("{}.part", std::process::id()));
+    let mut file = File::create(&unfinished)?;
+    let mut stdin = io::stdin().lock();
+    let (mut digest, mut chunk) = (String::new(), Vec::with_capacity(CHUNK_BYTES));
+    loop {
+        chunk.clear();
+        // Always whole chunks, or the digest would depend on how a pipe cuts its content.
+        if stdin.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk)? == 0 {
+            break;
+        }
+        file.write_all(&chunk)?;
+        digest = sha256_hex(format!("{digest}{}", sha256_hex(&chunk)).as_bytes());
+    }
+    file.sync_all()?;
+    let path = folder.join(format!("{digest}.jsonl"));
+    fs::rename(unfinished, &path)?;
+    Ok(path)
+}

@@ -1,0 +1,108 @@
+//! `gantz dev`: the whole fleet on this machine, until it is told to stop.
+
+use std::path::{Path, PathBuf, absolute};
+use std::process::ExitCode;
+
+use gantz_core::manifest::Manifest;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::{Outcome, note_drain};
+use crate::args::Format;
+use crate::error::{CliError, INTERRUPTED};
+use crate::node::{DRAIN, Duty, Node};
+use crate::project::Project;
+use crate::signals::Signals;
+use crate::watch::{self, Watched};
+use crate::{tools, view};
+
+/// How to run it.
+pub(super) struct Options {
+    pub(super) port: u16,
+    pub(super) watch: Option<PathBuf>,
+    pub(super) watch_tool: String,
+    pub(super) max_backlog: u64,
+}
+
+pub(super) async fn run(project: &Project, options: Options, format: Format) -> Outcome {
+    let manifest = project.manifest()?;
+    let mut signals = Signals::listen()?;
+    let watched = match &options.watch {
+        None => None,
+        Some(_) if !takes_path(&manifest, &options.watch_tool) => {
+            let message =
+                format!("the manifest has no tool `{}` with a parameter `path`", options.watch_tool);
+            return Err(CliError::usage(message).hint("`--watch-tool TOOL` names the tool for watched files"));
+        }
+        Some(folder) if !folder.is_dir() => {
+            return Err(CliError::usage(format!("`{}` is no folder to watch", folder.display())));
+        }
+        Some(folder) => Some(absolute(folder)?),
+    };
+    let started =
+        Node::start(project, manifest.clone(), Duty::Fleet, options.port, Some(options.max_backlog)).await?;
+    let Some(node) = started else {
+        return Err(CliError::failed(format!(
+            "`{}` is in use by another process",
+            project.data_dir.display()
+        ))
+        .hint("a running `gantz dev` serves the other commands; or give this one another `--data-dir`"));
+    };
+    announce(project, &manifest, &node, watched.as_deref(), &options, format)?;
+    tools::warn_of_missing(project, &manifest, None)?;
+    if manifest.schedules().next().is_some() {
+        view::note("warning: the manifest's schedules run on AWS only, not here");
+    }
+    let mut watching = JoinSet::new();
+    if let Some(folder) = watched {
+        let (tool, spared) = (options.watch_tool.clone(), project.data_dir.clone());
+        watching.spawn(watch::serve(node.dispatcher.clone(), Watched { folder, tool, spared }));
+    }
+    tokio::select! {
+        () = signals.next() => {}
+        // It goes on for ever, unless it is broken: then nobody shall believe that the folder is watched.
+        Some(ended) = watching.join_next() => {
+            tracing::error!(?ended, "the folder is no longer watched");
+            signals.next().await;
+        }
+    }
+    watching.shutdown().await;
+    note_drain();
+    node.stop(DRAIN, signals.next()).await;
+    Ok(ExitCode::from(INTERRUPTED))
+}
+
+fn takes_path(manifest: &Manifest, tool: &str) -> bool {
+    manifest.tool(tool).is_some_and(|tool| tool.parameters.get("path").is_some())
+}
+
+/// Says where everything is.
+fn announce(
+    project: &Project,
+    manifest: &Manifest,
+    node: &Node,
+    watched: Option<&Path>,
+    options: &Options,
+    format: Format,
+) -> Result<(), CliError> {
+    if format != Format::Table {
+        let document = json!({
+            "name": manifest.name(), "version": manifest.version(), "url": node.url,
+            "data_dir": project.data_dir, "watching": watched,
+        });
+        return view::print_json(&document, format);
+    }
+    view::print(&format!(
+        "{} {} with {} on {}\njobs are kept in {}",
+        manifest.name(),
+        manifest.version(),
+        view::count(manifest.tools().count() as u64, "tool"),
+        node.url,
+        project.data_dir.display(),
+    ));
+    if let Some(folder) = watched {
+        view::print(&format!("files in {} go to `{}`", folder.display(), options.watch_tool));
+    }
+    view::print("Ctrl-C stops");
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! `gantz worker`: works off a stack's queues in this process, until it is told to stop.
+//!
+//! The same pipeline as in `gantz dev`, over the stack's resources: heartbeats keep jobs of any length, and what is
+//! running when the process is told to stop is finished or handed back.
+
+use std::future::Future;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gantz_core::host::Clock;
+use gantz_core::ids::Lane;
+use gantz_core::manifest::Manifest;
+use gantz_workers::metrics::{Meter, embedded_metrics};
+use gantz_workers::{Phase, Switch, Worker, pool};
+use tokio::task::{JoinError, JoinSet};
+
+use super::Outcome;
+use crate::error::{CliError, INTERRUPTED};
+use crate::project::Project;
+use crate::signals::{Asked, Signals};
+use crate::{shell, stack, tools, view};
+
+/// How often metrics are written: CloudWatch's own finest grain is a minute unless one pays for more.
+const METRICS_EVERY: Duration = Duration::from_secs(20);
+
+/// How to work.
+pub(super) struct Options {
+    /// The lanes' names; none for all.
+    pub(super) lanes: Vec<String>,
+    /// Jobs at once in each lane, instead of the manifest's.
+    pub(super) concurrency: Option<u32>,
+    /// How long running jobs may go on once the process is told to stop. What stops it has its own patience, 30 seconds
+    /// mostly, and handing back takes some of it.
+    pub(super) drain: Duration,
+    /// Whether to write metrics.
+    pub(super) metrics: bool,
+}
+
+pub(super) async fn run(project: &Project, options: Options) -> Outcome {
+    let manifest = project.manifest()?;
+    let Some(name) = &project.stack else {
+        return Err(CliError::usage("`gantz worker` works for a stack: give `--stack NAME`")
+            .hint("on one machine, `gantz dev` runs workers and everything else"));
+    };
+    let chosen = choose(&manifest, &options.lanes, options.concurrency)?;
+    let mut signals = Signals::listen()?;
+    let stack = stack::connect(&project.aws, name).await?;
+    let (clock, entropy) = (shell::clock(), shell::entropy());
+    let tools = tools::toolbox(project, &manifest, &clock)?;
+    let owner = format!("{:016x}", entropy.next());
+    // The rows of what it runs carry this name.
+    tracing::info!(worker = owner, stack = name, "started");
+    let mut worker = Worker::new(stack.ports, tools, clock.clone(), entropy, owner);
+    let meter = options.metrics.then(Meter::default);
+    if let Some(meter) = &meter {
+        worker = worker.observed_by(meter.observer());
+    }
+    let worker = Arc::new(worker);
+
+    let switch = Switch::default();
+    let mut pools = JoinSet::new();
+    for (lane, jobs) in &chosen {
+        pools.spawn(pool::serve(Arc::clone(&worker), lane.clone(), *jobs, switch.stop()));
+    }
+    let said: Vec<String> = chosen.iter().map(|(lane, jobs)| format!("{lane} ({jobs} at once)")).collect();
+    view::note(&format!("working for `{name}` on {}; Ctrl-C stops", said.join(", ")));
+    let end = tokio::select! {
+        end = until_told(&mut pools, signals.asked()) => end,
+        never = report(meter.as_ref(), &clock) => match never {},
+    };
+    let seconds = options.drain.as_secs();
+    view::note(&format!("stopping: running jobs may finish for {seconds} s; Ctrl-C again stops them now"));
+    switch.set(Phase::Drain);
+    let drained = tokio::select! {
+        drained = all(&mut pools) => drained,
+        () = tokio::time::sleep(options.drain) => Ok(()),
+        () = signals.next() => Ok(()),
+    };
+    switch.set(Phase::Abort);
+    let handed_back = all(&mut pools).await;
+    write_out(meter.as_ref(), &clock);
+    let asked = end?;
+    drained.and(handed_back)?;
+    Ok(match asked {
+        Asked::Interrupt => ExitCode::from(INTERRUPTED),
+        // Whoever runs the process asked for this, and got it.
+        Asked::Terminate => ExitCode::SUCCESS,
+    })
+}
+
+/// Returns when somebody asks to stop, or with an error when a pool has ended, which none does by itself: a process that
+/// no longer works shall not look as if it did.
+async fn until_told(pools: &mut JoinSet<()>, asked: impl Future<Output = Asked>) -> Result<Asked, CliError> {
+    tokio::select! {
+        asked = asked => Ok(asked),
+        Some(ended) = pools.join_next() => Err(ended.err().map_or_else(
+            || CliError::failed("a pool of workers ended by itself"),
+            |error| broken(&error),
+        )),
+    }
+}
+
+/// Waits for all pools, also where some end badly.
+async fn all(pools: &mut JoinSet<()>) -> Result<(), CliError> {
+    let mut outcome = Ok(());
+    while let Some(ended) = pools.join_next().await {
+        outcome = outcome.and(ended.map_err(|error| broken(&error)));
+    }
+    outcome
+}
+
+fn broken(error: &JoinError) -> CliError {
+    CliError::failed(format!("a pool of workers broke down: {error}"))
+        .hint("its jobs come back to their queue when their leases end; the log above says what happened")
+}
+
+/// Writes what was measured, again and again.
+async fn report(meter: Option<&Meter>, clock: &Clock) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(METRICS_EVERY).await;
+        write_out(meter, clock);
+    }
+}
+
+fn write_out(meter: Option<&Meter>, clock: &Clock) {
+    let Some(meter) = meter else { return };
+    let mut out = std::io::stdout().lock();
+    let lines = embedded_metrics(&meter.take(), clock.now_ms());
+    let written = lines.iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush());
+    if let Err(error) = written {
+        tracing::warn!(%error, "failed to write metrics");
+    }
+}
+
+/// The lanes to work for, and how many jobs each may run at once.
+fn choose(
+    manifest: &Manifest,
+    lanes: &[String],
+    concurrency: Option<u32>,
+) -> Result<Vec<(Lane, u32)>, CliError> {
+    let known: Vec<_> = manifest.lanes().collect();
+    if let Some(unknown) = lanes.iter().find(|name| known.iter().all(|(lane, _)| lane.as_str() != **name)) {
+        let names: Vec<&str> = known.iter().map(|(lane, _)| lane.as_str()).collect();
+        return Err(CliError::usage(format!("there is no lane `{unknown}`"))
+            .hint(format!("the manifest has {}", names.join(", "))));
+    }
+    let wanted = |lane: &Lane| lanes.is_empty() || lanes.iter().any(|name| name == lane.as_str());
+    let chosen = known.into_iter().filter(|(lane, _)| wanted(lane));
+    Ok(chosen.map(|(lane, spec)| (lane.clone(), concurrency.unwrap_or(spec.concurrency))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pool_that_breaks_down_ends_the_process_with_an_error() {
+        let mut pools = JoinSet::new();
+        pools.spawn(std::future::pending());
+        pools.spawn(async { unreachable!("a pool that panics") });
+        let end = until_told(&mut pools, std::future::pending()).await;
+        let error = end.expect_err("nobody asked").to_string();
+        assert!(error.contains("broke down") && error.contains("a pool that panics"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn pools_at_work_wait_for_a_signal() {
+        let mut pools = JoinSet::new();
+        pools.spawn(std::future::pending());
+        let end = until_told(&mut pools, std::future::ready(Asked::Terminate)).await;
+        assert_eq!(end.ok(), Some(Asked::Terminate));
+    }
+
+    #[tokio::test]
+    async fn all_are_waited_for_though_one_breaks_down() {
+        let mut pools = JoinSet::new();
+        let (done, ended) = tokio::sync::oneshot::channel();
+        pools.spawn(async { unreachable!("a pool that panics") });
+        pools.spawn(async {
+            tokio::task::yield_now().await;
+            done.send(()).ok();
+        });
+        assert!(all(&mut pools).await.is_err());
+        assert_eq!(ended.await, Ok(()));
+    }
+}

@@ -1,0 +1,271 @@
+//! `gantz deploy` and `gantz destroy`: the fleet as a stack on AWS.
+//!
+//! Programs are found or built ([`programs`]), packed with the project ([`package`]), stored by the hash of their content,
+//! and named in the template's parameters; the rest is CloudFormation's work, shown as it happens ([`watch`]).
+
+mod package;
+mod programs;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gantz_aws::stack::{Artifacts, ChangeSet, Stack, Stacks, Wanted};
+use gantz_core::ids::sha256_hex;
+use gantz_core::manifest::Manifest;
+use serde_json::json;
+
+use self::package::Files;
+use self::programs::Programs;
+use crate::args::{Architecture, Deploy, Destroy, Format};
+use crate::error::CliError;
+use crate::project::Project;
+use crate::shell;
+use crate::template::{parameter_names, render};
+use crate::view::{note, print, print_json, table};
+
+/// Digits of a content's hash in its key: enough for all deployments there will ever be.
+const HASH_DIGITS: usize = 16;
+
+/// A function of the template: the parameter that names its package, the program in it, and whether it runs tools.
+const FUNCTIONS: [(&str, &str, bool); 3] = [
+    ("DispatcherKey", "gantz-dispatcher", false),
+    ("WorkerKey", "gantz-worker", true),
+    ("DeadLetterKey", "gantz-dead-letter", false),
+];
+
+/// The parameter that names the workers' layer.
+const LAYER: &str = "WorkerLayerKey";
+
+/// Deploys the project.
+pub(crate) async fn deploy(project: &Project, options: Deploy, format: Format) -> Result<ExitCode, CliError> {
+    let manifest = project.manifest()?;
+    let name = stack_name(project, &manifest);
+    let programs = Programs::locate(options.artifacts.as_deref(), options.architecture)?;
+    let packages = pack(project, &programs, options.layer)?;
+    let session = Arc::new(project.aws.session().await);
+    let artifacts = Artifacts::open(Arc::clone(&session)).await?;
+    let mut parameters: BTreeMap<String, String> = options.parameters.iter().cloned().collect();
+    // Said each time, as a stack keeps what it was told last.
+    parameters.insert(LAYER.to_owned(), String::new());
+    for package in packages {
+        upload(&artifacts, &package.key, package.bytes).await?;
+        parameters.insert(package.parameter.to_owned(), package.key);
+    }
+    parameters.insert("ArtifactsBucket".into(), artifacts.bucket().to_owned());
+    parameters.insert("Architecture".into(), options.architecture.as_str().to_owned());
+    if let Some(endpoint) = &project.aws.endpoint_url {
+        for (key, value) in for_endpoint(endpoint, artifacts.account(), &name) {
+            parameters.entry(key.to_owned()).or_insert(value);
+        }
+    }
+    let template = render(&manifest);
+    let known_parameters = parameter_names(&template);
+    let key = format!("gantz/template-{}.yaml", short_hash(template.as_bytes()));
+    upload(&artifacts, &key, template.into_bytes()).await?;
+    let stacks = Stacks::new(&session);
+    let wanted = Wanted { name, template_url: artifacts.url(&key), parameters, known_parameters };
+    apply(&stacks, &wanted, options.dry_run, format).await
+}
+
+/// Deletes the stack of the project.
+pub(crate) async fn destroy(
+    project: &Project,
+    options: Destroy,
+    format: Format,
+) -> Result<ExitCode, CliError> {
+    let name = stack_name(project, &*project.manifest()?);
+    let stacks = Stacks::new(&project.aws.session().await);
+    let Some(stack) = stacks.find(&name).await? else {
+        return Err(CliError::failed(format!("there is no stack `{name}`")));
+    };
+    if !options.yes {
+        return Err(CliError::usage(format!("this deletes the stack `{name}` with its queues and messages"))
+            .hint("say so with `--yes`; what its template retains stays"));
+    }
+    let since_ms = shell::clock().now_ms();
+    stacks.delete(&name).await?;
+    let end = watch::until_idle(&stacks, &stack.id, since_ms, format).await?;
+    match end {
+        Some(stack) if stack.status != "DELETE_COMPLETE" => Err(failed(&name, &stack)),
+        _ => {
+            report(&name, "DELETE_COMPLETE", &BTreeMap::new(), format)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A package, ready to be stored.
+struct Package {
+    parameter: &'static str,
+    key: String,
+    bytes: Vec<u8>,
+}
+
+impl Package {
+    fn new(parameter: &'static str, name: &str, bytes: Vec<u8>) -> Self {
+        let key = format!("gantz/{name}-{}.zip", short_hash(&bytes));
+        Self { parameter, key, bytes }
+    }
+}
+
+/// The functions' packages; with `layer`, the one that runs tools has its program in a package of its own.
+fn pack(project: &Project, programs: &Programs, layer: bool) -> Result<Vec<Package>, CliError> {
+    let manifest = Files::manifest(project)?;
+    let all = Files::project(project)?;
+    let mut packages = Vec::with_capacity(FUNCTIONS.len() + 1);
+    for (parameter, program, runs_tools) in FUNCTIONS {
+        let files = if runs_tools { &all } else { &manifest };
+        let bootstrap = programs.read(program)?;
+        let is_layered = runs_tools && layer;
+        if is_layered {
+            let bytes = Files::NONE.zip(Some(&bootstrap))?;
+            packages.push(Package::new(LAYER, &format!("{program}-layer"), bytes));
+        }
+        let bytes = files.zip((!is_layered).then_some(&bootstrap))?;
+        packages.push(Package::new(parameter, program, bytes));
+    }
+    Ok(packages)
+}
+
+async fn upload(artifacts: &Artifacts, key: &str, bytes: Vec<u8>) -> Result<(), CliError> {
+    let size = bytes.len();
+    let sent = artifacts.put(key, bytes).await?;
+    let what = if sent { "sent" } else { "kept" };
+    note(&format!("{what}  s3://{}/{key}  {} KB", artifacts.bucket(), size.div_ceil(1_024)));
+    Ok(())
+}
+
+/// What functions and their queues' addresses need where AWS is somewhere else.
+fn for_endpoint(endpoint: &str, account: &str, stack: &str) -> [(&'static str, String); 2] {
+    let endpoint = endpoint.trim_end_matches('/');
+    let queues = format!("{endpoint}/{account}/{stack}-");
+    [("EndpointUrl", endpoint.to_owned()), ("QueueUrlPrefix", queues)]
+}
+
+async fn apply(
+    stacks: &Stacks,
+    wanted: &Wanted,
+    dry_run: bool,
+    format: Format,
+) -> Result<ExitCode, CliError> {
+    let name = &wanted.name;
+    if let Some(stack) = stacks.find(name).await?
+        && stack.is_stillborn()
+    {
+        return Err(CliError::failed(format!(
+            "the stack `{name}` is {}: it was never complete",
+            stack.status
+        ))
+        .hint("`gantz destroy` removes it; then deploy again"));
+    }
+    let since_ms = shell::clock().now_ms();
+    let Some(change) = stacks.prepare(wanted, &format!("gantz-{since_ms}")).await? else {
+        note("nothing to change");
+        let outputs = stacks.find(name).await?.map(|stack| stack.outputs).unwrap_or_default();
+        report(name, "UNCHANGED", &outputs, format)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    show_changes(&change, dry_run, format)?;
+    if dry_run {
+        stacks.discard(&change).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    stacks.execute(&change).await?;
+    let end = watch::until_idle(stacks, name, since_ms, format).await?;
+    let stack = end.ok_or_else(|| CliError::failed(format!("the stack `{name}` is gone")))?;
+    if !stack.is_well() {
+        return Err(failed(name, &stack));
+    }
+    report(name, &stack.status, &stack.outputs, format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_changes(change: &ChangeSet, dry_run: bool, format: Format) -> Result<(), CliError> {
+    if format != Format::Table {
+        // The one document on stdout is the outcome; of a dry run, that is the changes.
+        return if dry_run { print_json(&json!({ "changes": change.changes }), format) } else { Ok(()) };
+    }
+    let mut rows = table(["CHANGE", "RESOURCE", "TYPE", "REPLACED"]);
+    for change in &change.changes {
+        let replaced = change.replacement.as_deref().filter(|replacement| *replacement != "False");
+        rows.add_row([&change.action, &change.resource, &change.kind, replaced.unwrap_or_default()]);
+    }
+    print(&rows.to_string());
+    Ok(())
+}
+
+fn report(
+    name: &str,
+    status: &str,
+    outputs: &BTreeMap<String, String>,
+    format: Format,
+) -> Result<(), CliError> {
+    if format != Format::Table {
+        return print_json(&json!({ "stack": name, "status": status, "outputs": outputs }), format);
+    }
+    let mut rows = table(["OUTPUT", "VALUE"]);
+    for (key, value) in outputs {
+        rows.add_row([key, value]);
+    }
+    let outputs = if outputs.is_empty() { String::new() } else { format!("\n\n{rows}") };
+    print(&format!("{name} is {status}{outputs}"));
+    Ok(())
+}
+
+fn failed(name: &str, stack: &Stack) -> CliError {
+    let reason = stack.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    CliError::failed(format!("the stack `{name}` is {}{reason}", stack.status))
+        .hint("the events above name the resource that failed first")
+}
+
+/// The stack's name: as given, or as the project's, in the letters that stacks may have.
+fn stack_name(project: &Project, manifest: &Manifest) -> String {
+    project.stack.clone().unwrap_or_else(|| manifest.name().replace(['.', '_'], "-"))
+}
+
+fn short_hash(bytes: &[u8]) -> String {
+    sha256_hex(bytes).chars().take(HASH_DIGITS).collect()
+}
+
+impl Architecture {
+    /// CloudFormation's name.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::X86_64 => "x86_64",
+        }
+    }
+
+    /// The flag of `cargo lambda`.
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Arm64 => "--arm64",
+            Self::X86_64 => "--x86-64",
+        }
+    }
+}
+
+impl Programs {
+    /// The program's bytes, under the name that it has in a build.
+    fn read(&self, program: &str) -> Result<Vec<u8>, CliError> {
+        let path: PathBuf = self.path(program);
+        std::fs::read(&path).map_err(|error| {
+            CliError::failed(format!("cannot read the program `{}`: {error}", path.display()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_of_an_endpoint_are_those_of_the_account() {
+        let [(_, endpoint), (_, queues)] = for_endpoint("http://localhost:4566/", "123456789012", "tools");
+        assert_eq!(endpoint, "http://localhost:4566");
+        assert_eq!(queues, "http://localhost:4566/123456789012/tools-");
+    }
+}

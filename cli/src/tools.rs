@@ -1,0 +1,92 @@
+//! The tools that this binary can run.
+
+use std::fmt;
+
+use gantz_aws::tools::{CreateFunction, CreateFunctionSettings, GetLogs, Invoke, ListFunctions};
+use gantz_aws::{LazySession, Objects};
+use gantz_core::host::Clock;
+use gantz_core::manifest::{Handler, Manifest, closest};
+use gantz_workers::tools::analyze::{AnalyzeFile, LocalFiles};
+use gantz_workers::tools::http::HttpClient;
+use gantz_workers::tools::postgres::{PostgresQuery, PostgresSettings};
+use gantz_workers::{Registry, ToolSettings, Toolbox};
+
+use crate::error::CliError;
+use crate::project::Project;
+use crate::shell;
+use crate::view::note;
+
+/// The manifest's tools. AWS and databases are only looked for when a tool that needs them is called.
+pub(crate) fn toolbox(project: &Project, manifest: &Manifest, clock: &Clock) -> Result<Toolbox, CliError> {
+    let settings = ToolSettings { base_dir: project.base_dir.clone(), http: HttpClient::new(clock.clone()) };
+    let registry = registry(project, clock)?;
+    Toolbox::build(manifest, &registry, &settings).map_err(|error| CliError::failed(error.to_string()))
+}
+
+/// A tool whose handler this program lacks: its jobs fail here, though another worker may have it.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    pub(crate) tool: String,
+    handler: String,
+    suggestion: Option<String>,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tool, handler, suggestion } = self;
+        write!(f, "the tool `{tool}` needs a handler `{handler}`, which this program lacks")?;
+        suggestion.as_ref().map_or(Ok(()), |like| write!(f, "; did you mean `{like}`?"))
+    }
+}
+
+/// The manifest's tools that this program cannot run.
+pub(crate) fn missing(project: &Project, manifest: &Manifest) -> Result<Vec<Missing>, CliError> {
+    let registry = registry(project, &shell::clock())?;
+    let known: Vec<&str> = registry.names().chain([Handler::COMMAND, Handler::HTTP]).collect();
+    let missing = manifest.tools().filter_map(|tool| {
+        let handler = tool.handler.name();
+        let lacking = !known.contains(&handler);
+        lacking.then(|| Missing {
+            tool: tool.name.clone(),
+            handler: handler.to_owned(),
+            suggestion: closest(handler, known.iter().copied()).map(str::to_owned),
+        })
+    });
+    Ok(missing.collect())
+}
+
+/// Warns of the tools that this program cannot run; of this one only, if one is given.
+pub(crate) fn warn_of_missing(
+    project: &Project,
+    manifest: &Manifest,
+    tool: Option<&str>,
+) -> Result<(), CliError> {
+    for missing in missing(project, manifest)? {
+        if tool.is_none_or(|tool| tool == missing.tool) {
+            note(&format!("warning: {missing}"));
+        }
+    }
+    Ok(())
+}
+
+fn registry(project: &Project, clock: &Clock) -> Result<Registry, CliError> {
+    let session = LazySession::with(project.aws.region.clone(), project.aws.endpoint_url.clone());
+    let files = AnalyzeFile::default().with_files(LocalFiles::default());
+    let creation = CreateFunctionSettings::read(variable);
+    let packages = creation.folder().map(|folder| LocalFiles::below(folder)).transpose()?;
+    let mut create_function = CreateFunction::new(session.clone(), creation);
+    if let Some(packages) = packages {
+        create_function = create_function.with_files(packages);
+    }
+    Ok(Registry::default()
+        .with(files.with_objects(Objects::new(session.clone())))
+        .with(Invoke::new(session.clone()))
+        .with(ListFunctions::new(session.clone()))
+        .with(GetLogs::new(session, clock.clone()))
+        .with(create_function)
+        .with(PostgresQuery::new(PostgresSettings::read(variable))))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,123 @@
+//! Jobs from events: published with plain `PutEvents`, polled with plain `GetItem`.
+
+use serde_json::{Value, json};
+
+use crate::fleet::{fleet, number, text};
+use crate::roles::signed;
+
+#[tokio::test]
+async fn a_job_with_an_id_of_its_own() {
+    let fleet = fleet();
+    let detail = json!({"tool": "echo", "parameters": {"text": "hello"}, "job_id": "order-0001"});
+    fleet.publish("Gantz Job", &detail).await;
+    let row = fleet.ended("order-0001").await;
+    assert_eq!(text(&row, "status"), "SUCCEEDED", "{row:?}");
+    let result: Value = serde_json::from_str(text(&row, "result")).unwrap();
+    assert_eq!(result["text"], "hello");
+}
+
+#[tokio::test]
+async fn a_job_without_one_has_the_events() {
+    let fleet = fleet();
+    let id = fleet.publish("Gantz Job", &json!({"tool": "echo", "parameters": {"n": 7}})).await;
+    assert_eq!(text(&fleet.ended(&id).await, "status"), "SUCCEEDED");
+    let id = fleet.publish("Scheduled Agent Task", &json!({"tool": "echo", "parameters": {}})).await;
+    assert_eq!(text(&fleet.ended(&id).await, "status"), "SUCCEEDED");
+}
+
+#[tokio::test]
+async fn a_batch() {
+    let fleet = fleet();
+    let items: Vec<Value> = (0..450).map(|n| json!({"n": n})).collect();
+    let detail = json!({"tool": "echo", "items": items, "batch_id": "numbers-0001"});
+    fleet.publish("Gantz Batch", &detail).await;
+    let row = fleet.ended("batch#numbers-0001").await;
+    assert_eq!(text(&row, "status"), "SUCCEEDED", "{row:?}");
+    let shown = fleet.ask(&["status", "numbers-0001"]);
+    assert_eq!((&shown["planned"], &shown["totals"]["succeeded"]), (&json!(450), &json!(450)));
+    let last = fleet.ended("numbers-0001.0000449").await;
+    assert_eq!(serde_json::from_str::<Value>(text(&last, "result")).unwrap()["n"], 449);
+}
+
+#[tokio::test]
+async fn a_direct_invoke() {
+    let fleet = fleet();
+    let call = json!({"tool": "echo", "parameters": {"text": "direct"}, "job_id": "direct-0001"});
+    assert_eq!(fleet.invoke("DispatcherFunction", &call).await["job_id"], "direct-0001");
+    assert_eq!(text(&fleet.ended("direct-0001").await, "status"), "SUCCEEDED");
+}
+
+#[tokio::test]
+async fn a_message_on_the_ingest_queue() {
+    let fleet = fleet();
+    let job = json!({"tool": "echo", "parameters": {"text": "by mail"}, "job_id": "ingested-0001"});
+    fleet.send("ingest", &[job.to_string()]).await;
+    assert_eq!(text(&fleet.ended("ingested-0001").await, "status"), "SUCCEEDED");
+}
+
+#[tokio::test]
+async fn requests_of_the_http_api() {
+    let fleet = fleet();
+    // The emulator serves an API below a path of its own, instead of at its host.
+    let host = fleet.output("ApiUrl").split("://").nth(1).unwrap();
+    let api = host.split('.').next().unwrap();
+    let url = |path: &str| format!("{}/_aws/execute-api/{api}/$default{path}", fleet.endpoint());
+    let client = reqwest::Client::new();
+    let job = json!({"tool": "echo", "parameters": {"text": "by request"}, "job_id": "requested-0001"});
+
+    let nobody = client.post(url("/jobs")).json(&job).send().await.unwrap();
+    assert_eq!(nobody.status(), 403, "it asks who calls");
+    let signature = ("authorization", signed("execute-api"));
+    let accepted =
+        client.post(url("/jobs")).json(&job).header(signature.0, &signature.1).send().await.unwrap();
+    assert_eq!(accepted.status(), 202);
+    assert_eq!(accepted.headers()["location"], "/jobs/requested-0001");
+    let row = fleet.ended("requested-0001").await;
+    assert_eq!(text(&row, "status"), "SUCCEEDED", "{row:?}");
+    let found =
+        client.get(url("/jobs/requested-0001")).header(signature.0, &signature.1).send().await.unwrap();
+    assert_eq!(found.status(), 200);
+    let found: Value = found.json().await.unwrap();
+    assert_eq!((&found["status"], &found["result"]["text"]), (&json!("SUCCEEDED"), &json!("by request")));
+}
+
+#[tokio::test]
+async fn a_batch_of_a_buckets_objects() {
+    let fleet = fleet();
+    let (s3, bucket) = (fleet.s3().await, fleet.output("UploadsBucket"));
+    for name in ["a", "b", "c"] {
+        let put = s3.put_object().bucket(bucket).key(format!("by-hand/{name}.txt"));
+        put.body(name.as_bytes().to_vec().into()).send().await.unwrap();
+    }
+    let prefix = format!("s3://{bucket}/by-hand/");
+    let done = fleet.ask(&["batch", "analyze_file", "--s3", &prefix, "--id", "by-hand-0002"]);
+    let batch = &done["batch"];
+    assert_eq!((&batch["status"], &batch["totals"]["succeeded"]), (&json!("SUCCEEDED"), &json!(3)), "{done}");
+}
+
+#[tokio::test]
+async fn a_job_that_is_cancelled() {
+    let fleet = fleet();
+    // Its lane has no function, and nobody works it here.
+    fleet.ask(&["submit", "counted", "--n", "1", "--job-id", "cancelled-0001"]);
+    assert_eq!(fleet.ask(&["cancel", "cancelled-0001"])["status"], "CANCELLED");
+    let row = fleet.ended("cancelled-0001").await;
+    assert_eq!((text(&row, "status"), number(&row, "attempt")), ("CANCELLED", 0), "{row:?}");
+}
+
+#[tokio::test]
+async fn commands_on_the_stack() {
+    let fleet = fleet();
+    let stack = ["--stack", "e2e"];
+    let ran = fleet.gantz(&[&["run", "echo", "--text", "by hand", "--output", "json"], &stack[..]].concat());
+    assert_eq!(crate::fleet::success(&ran)["text"], "by hand");
+    let accepted = fleet.ask(&["submit", "echo", "--text", "later", "--job-id", "by-hand-0001"]);
+    assert_eq!(accepted["job_id"], "by-hand-0001");
+    fleet.ended("by-hand-0001").await;
+    assert_eq!(fleet.ask(&["status", "by-hand-0001"])["status"], "SUCCEEDED");
+    assert_eq!(fleet.ask(&["result", "by-hand-0001"])["text"], "later");
+    assert_eq!(fleet.ask(&["why", "by-hand-0001"])["job"]["attempt"], 1);
+    let listed = fleet.ask(&["jobs", "--limit", "500"]);
+    let listed = listed.as_array().unwrap();
+    assert!(listed.iter().any(|job| job["job_id"] == "by-hand-0001"), "{listed:?}");
+}

@@ -1,0 +1,122 @@
+//! What goes wrong is bounded, explained, and harms nobody else.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::types::InvocationType;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::{Value, json};
+
+use crate::fleet::{Fleet, error, fleet, number, text};
+use crate::records;
+
+#[tokio::test]
+async fn failures_end_with_their_reasons_beside_jobs_that_succeed() {
+    let fleet = fleet();
+    let jobs: BTreeMap<String, &str> = (0..10)
+        .map(|n| {
+            (
+                format!("mixed-{n:04}"),
+                if n == 3 {
+                    "crash"
+                } else if n == 7 {
+                    "too_slow"
+                } else {
+                    "echo"
+                },
+            )
+        })
+        .collect();
+    for (id, tool) in &jobs {
+        fleet.publish("Gantz Job", &json!({"tool": tool, "parameters": {}, "job_id": id})).await;
+    }
+    for (id, tool) in &jobs {
+        let row = fleet.ended(id).await;
+        if *tool == "echo" {
+            assert_eq!(text(&row, "status"), "SUCCEEDED", "{row:?}");
+            continue;
+        }
+        assert_eq!((text(&row, "status"), number(&row, "attempt")), ("FAILED", 2), "{row:?}");
+        let (kind, message) = error(&row);
+        let expected = if *tool == "crash" { ("crashed", "signal") } else { ("timeout", "asked to stop") };
+        assert!(kind == expected.0 && message.contains(expected.1), "{tool}: {kind}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_can_read_is_kept_for_people() {
+    let fleet = fleet();
+    fleet.send("lane-bulk", &["no envelope".to_owned()]).await;
+    let letters = fleet
+        .until(
+            async || fleet.ask(&["dlq", "ls", "--lane", "bulk"]),
+            |found| found.as_array().is_some_and(|list| !list.is_empty()),
+        )
+        .await;
+    assert_eq!(letters[0]["body"], "no envelope", "{letters}");
+
+    // Beside one that can be read after all, it is sent again: that one runs, and this one comes back.
+    let readable = records::envelope("redriven-0001", "echo", "bulk", &json!({"text": "after all"}));
+    fleet.send("parked-bulk", &[readable.to_string()]).await;
+    assert_eq!(fleet.ask(&["dlq", "redrive", "--lane", "bulk"])["redriven"], 2);
+    assert_eq!(text(&fleet.ended("redriven-0001").await, "status"), "SUCCEEDED");
+    let again = fleet
+        .until(
+            async || fleet.ask(&["dlq", "ls", "--lane", "bulk"]),
+            |found| found.as_array().is_some_and(|list| !list.is_empty()),
+        )
+        .await;
+    assert_eq!(again[0]["body"], "no envelope", "{again}");
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_knows_is_kept_for_people() {
+    let fleet = fleet();
+    let (lambda, sqs) =
+        (aws_sdk_lambda::Client::new(&fleet.aws().await), aws_sdk_sqs::Client::new(&fleet.aws().await));
+    let event = json!({"weather": "fine", "wind": 3}).to_string();
+    let invoke = lambda.invoke().function_name(fleet.output("DispatcherFunction"));
+    invoke
+        .invocation_type(InvocationType::Event)
+        .payload(event.clone().into_bytes().into())
+        .send()
+        .await
+        .unwrap();
+    let look = async || {
+        let url = format!("{}undelivered", fleet.output("QueueUrlPrefix"));
+        let found = sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(0);
+        let bodies = found.send().await.unwrap().messages.unwrap_or_default();
+        bodies.into_iter().filter_map(|message| message.body).find(|body| body.contains("weather"))
+    };
+    let body = fleet.until(look, Option::is_some).await.unwrap();
+    let record: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(record["requestPayload"].to_string(), event, "{record}");
+    assert_eq!(record["responsePayload"]["errorType"], "UnknownEvent", "{record}");
+    let told = record["responsePayload"]["errorMessage"].as_str().unwrap();
+    assert!(told.contains("an object of weather, wind"), "{told}");
+}
+
+/// Has the lane whose jobs kill their function give up on a message after its first receive.
+pub(crate) async fn hasten_killers(fleet: &Fleet) {
+    let sqs = aws_sdk_sqs::Client::new(&fleet.aws().await);
+    let queue = format!("{}lane-deadly", fleet.output("QueueUrlPrefix"));
+    // As the template has it, only without its patience.
+    let redrive = json!({"deadLetterTargetArn": fleet.queue_arn("dead-deadly"), "maxReceiveCount": 1});
+    sqs.set_queue_attributes()
+        .queue_url(queue)
+        .attributes(QueueAttributeName::VisibilityTimeout, "2")
+        .attributes(QueueAttributeName::RedrivePolicy, redrive.to_string())
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_worker_is_ended_by_the_handler_of_dead_letters() {
+    let fleet = fleet();
+    hasten_killers(fleet).await;
+    fleet.publish("Gantz Job", &json!({"tool": "kill", "parameters": {}, "job_id": "killer-0001"})).await;
+    let row = fleet.ended("killer-0001").await;
+    assert_eq!((text(&row, "status"), number(&row, "attempt")), ("FAILED", 1), "{row:?}");
+    let (kind, message) = error(&row);
+    assert!(kind == "crashed" && message.contains("attempt"), "{row:?}");
+}

@@ -1,0 +1,16 @@
+//! The whole fleet on an emulator of AWS: the real template, deployed by the real command, with real functions; then
+//! looked at from outside, with plain calls of AWS.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod costs;
+mod events;
+mod failures;
+mod fleet;
+mod functions;
+mod layer;
+mod records;
+mod roles;
+mod seed;
+mod stack;
+mod uploads;
+mod worker;

@@ -1,0 +1,212 @@
+//! Files that are uploaded become jobs, each once; a schedule takes what is new.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+
+use crate::fleet::{Fleet, fleet, number, text};
+use crate::roles::{self, Session, signed};
+
+const FILES: usize = 500;
+/// A dispatcher that a bucket tells of its objects.
+const TOLD: &str = "e2e-told-dispatcher";
+
+/// A job for an object, as its row tells.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Analysed {
+    key: String,
+    status: String,
+    attempt: u64,
+}
+
+impl Analysed {
+    /// Once, and well.
+    fn once(key: impl Into<String>) -> Self {
+        Self { key: key.into(), status: "SUCCEEDED".into(), attempt: 1 }
+    }
+}
+
+/// All jobs whose label begins like this, in the order of the keys in their results.
+async fn labelled(fleet: &Fleet, label: &str) -> Vec<Analysed> {
+    let table = aws_sdk_dynamodb::Client::new(&fleet.aws().await);
+    let (mut jobs, mut start) = (Vec::new(), None);
+    loop {
+        let scan = table.scan().table_name(fleet.output("TableName")).set_exclusive_start_key(start);
+        let scan = scan.filter_expression("begins_with(label, :label)").consistent_read(true);
+        let page =
+            scan.expression_attribute_values(":label", AttributeValue::S(label.into())).send().await.unwrap();
+        for row in page.items() {
+            let row = row.clone().into_iter().collect();
+            let result: Value = serde_json::from_str(text(&row, "result")).unwrap_or_default();
+            jobs.push(Analysed {
+                key: result["key"].as_str().unwrap_or_default().to_owned(),
+                status: text(&row, "status").to_owned(),
+                attempt: number(&row, "attempt"),
+            });
+        }
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            jobs.sort();
+            return jobs;
+        }
+    }
+}
+
+/// Whether so many jobs are there, and all have ended.
+fn ended(jobs: &[Analysed], number: usize) -> bool {
+    jobs.len() >= number && jobs.iter().all(|job| !["QUEUED", "RUNNING", "WAITING"].contains(&&*job.status))
+}
+
+/// A second listener to the events of uploads, which keeps them as they are.
+struct Told {
+    sqs: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl Told {
+    async fn listen(fleet: &Fleet) -> Self {
+        use aws_sdk_eventbridge::types::Target;
+        let (sqs, bus) = (
+            aws_sdk_sqs::Client::new(&fleet.aws().await),
+            aws_sdk_eventbridge::Client::new(&fleet.aws().await),
+        );
+        let url = sqs.create_queue().queue_name("told").send().await.unwrap().queue_url.unwrap();
+        let pattern = json!({
+            "source": ["aws.s3"], "detail-type": ["Object Created"],
+            "detail": {"object": {"key": [{"prefix": "in/"}]}},
+        });
+        bus.put_rule().name("told").event_pattern(pattern.to_string()).send().await.unwrap();
+        let target = Target::builder().id("queue").arn("arn:aws:sqs:us-east-1:000000000000:told");
+        bus.put_targets().rule("told").targets(target.build().unwrap()).send().await.unwrap();
+        Self { sqs, url }
+    }
+
+    async fn all(&self, number: usize) -> Vec<Value> {
+        let mut events: Vec<Value> = Vec::new();
+        while events.len() < number {
+            let poll = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(10);
+            let page = poll.wait_time_seconds(5).send().await.unwrap();
+            assert!(!page.messages().is_empty(), "only {} events were told", events.len());
+            for message in page.messages() {
+                events.push(serde_json::from_str(message.body().unwrap()).unwrap());
+                let delete = self.sqs.delete_message().queue_url(&self.url);
+                delete.receipt_handle(message.receipt_handle().unwrap()).send().await.unwrap();
+            }
+        }
+        events
+    }
+}
+
+async fn upload(fleet: &Fleet, key: &str, content: String) {
+    let put = fleet.s3().await.put_object().bucket(fleet.output("UploadsBucket")).key(key);
+    put.body(content.into_bytes().into()).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_upload_is_one_job_though_it_is_told_twice() {
+    let fleet = fleet();
+    let told = Told::listen(fleet).await;
+    let keys: BTreeSet<String> = (0..FILES).map(|n| format!("in/file {n}+ü.csv")).collect();
+    for (n, key) in keys.iter().enumerate() {
+        upload(fleet, key, format!("name,size\nfile,{n}\n")).await;
+    }
+    // Some jobs have ended by now, some are at work, some wait.
+    for event in told.all(FILES).await {
+        fleet.invoke("DispatcherFunction", &event).await;
+    }
+    let label = format!("s3://{}/in/", fleet.output("UploadsBucket"));
+    fleet.until(async || labelled(fleet, &label).await, |jobs| ended(jobs, FILES)).await;
+    // What was sent twice may still be on its way.
+    fleet.emptied(&["lane-files"]).await;
+    let once: Vec<_> = keys.into_iter().map(Analysed::once).collect();
+    assert_eq!(labelled(fleet, &label).await, once);
+}
+
+#[tokio::test]
+async fn a_bucket_may_tell_the_function_itself() {
+    use aws_sdk_s3::types::{
+        Event, EventBridgeConfiguration, FilterRule, FilterRuleName, LambdaFunctionConfiguration,
+        NotificationConfiguration, NotificationConfigurationFilter, S3KeyFilter,
+    };
+    let fleet = fleet();
+    let prefix = FilterRule::builder().name(FilterRuleName::Prefix).value("direct/").build();
+    let filter = NotificationConfigurationFilter::builder()
+        .key(S3KeyFilter::builder().filter_rules(prefix).build())
+        .build();
+    // One that nobody else calls, so that its calls show that it was told.
+    let program = fleet.programs().join("gantz-dispatcher");
+    fleet.twin(TOLD, "DispatcherFunction", &program, 60).await;
+    let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{TOLD}");
+    let function = LambdaFunctionConfiguration::builder()
+        .lambda_function_arn(arn)
+        .events(Event::from("s3:ObjectCreated:*"))
+        .filter(filter)
+        .build()
+        .unwrap();
+    let configuration = NotificationConfiguration::builder()
+        .lambda_function_configurations(function)
+        // As the template has it.
+        .event_bridge_configuration(EventBridgeConfiguration::builder().build())
+        .build();
+    let put = fleet.s3().await.put_bucket_notification_configuration();
+    let put = put.bucket(fleet.output("UploadsBucket")).notification_configuration(configuration);
+    put.send().await.unwrap();
+
+    // In a notification the key is form-encoded, in an event it is not.
+    let key = "direct/ä b+c.txt";
+    upload(fleet, key, "told twice".into()).await;
+    let label = format!("s3://{}/direct/", fleet.output("UploadsBucket"));
+    fleet.until(async || labelled(fleet, &label).await, |jobs| ended(jobs, 1)).await;
+    let roles = roles::of_stack(fleet.endpoint(), Fleet::STACK).await;
+    let role = roles.iter().find(|role| role.arn.contains("DispatcherRole")).unwrap();
+    let caller = Session::of(TOLD, role).key;
+    fleet.until(async || fleet.has_called(&caller, "PutItem").await, |called| *called).await;
+    fleet.emptied(&["lane-files"]).await;
+    assert_eq!(labelled(fleet, &label).await, [Analysed::once(key)]);
+}
+
+/// The event that the deployed schedule sends when it is due.
+async fn scheduled(fleet: &Fleet, name: &str, due: &str) -> Value {
+    let url =
+        format!("{}/schedules/{name}?groupName={}", fleet.endpoint(), fleet.output("ScheduleGroupName"));
+    let ask = reqwest::Client::new().get(url).header("authorization", signed("scheduler"));
+    let schedule: Value = ask.send().await.unwrap().json().await.unwrap();
+    let arn = schedule["Target"]["Arn"].as_str().unwrap();
+    assert!(arn.ends_with(&format!(":function:{}", fleet.output("DispatcherFunction"))), "{schedule}");
+    let input = schedule["Target"]["Input"].as_str().unwrap();
+    let input = input.replace("<aws.scheduler.scheduled-time>", due);
+    let input = input.replace("<aws.scheduler.schedule-arn>", schedule["Arn"].as_str().unwrap());
+    serde_json::from_str(&input).unwrap()
+}
+
+#[tokio::test]
+async fn a_schedule_takes_what_is_new() {
+    let fleet = fleet();
+    let run = async |due: &str| {
+        let event = scheduled(fleet, "nightly", due).await;
+        fleet.invoke("DispatcherFunction", &event).await;
+    };
+    upload(fleet, "scanned/a.txt", "a".into()).await;
+    upload(fleet, "scanned/b.txt", "b".into()).await;
+    run("2026-01-01T03:00:00Z").await;
+    // The uploads are events, too, but the jobs of those have other labels.
+    let scanned = async || labelled(fleet, "scanned/").await;
+    let two = fleet.until(scanned, |jobs| ended(jobs, 2)).await;
+    assert_eq!(two, ["scanned/a.txt", "scanned/b.txt"].map(Analysed::once));
+    run("2026-01-01T03:00:00Z").await;
+    upload(fleet, "scanned/c.txt", "c".into()).await;
+    run("2026-01-02T03:00:00Z").await;
+    fleet.until(scanned, |jobs| ended(jobs, 3)).await;
+    fleet.emptied(&["lane-files"]).await;
+    let three = ["scanned/a.txt", "scanned/b.txt", "scanned/c.txt"].map(Analysed::once);
+    assert_eq!(scanned().await, three);
+}
+
+#[tokio::test]
+async fn a_schedule_is_run_when_it_is_due() {
+    let fleet = fleet();
+    // The emulator does not fill in the time that a run is for.
+    let ticks = async || fleet.ask(&["jobs", "--tool", "tick", "--status", "succeeded"]);
+    fleet.until(ticks, |found| found.as_array().is_some_and(|jobs| !jobs.is_empty())).await;
+}

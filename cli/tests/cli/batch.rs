@@ -1,0 +1,282 @@
+//! `batch`.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::support::{Dev, Project, count_files};
+
+#[tokio::test]
+async fn every_file_of_a_folder_is_a_job() {
+    let project = with_files();
+    let ran =
+        project.gantz(&["batch", "analyze_file", "--files", "data", "--id", "all-files", "-o", "json"]).await;
+    ran.ok();
+    let document = ran.json();
+    assert_eq!(document["batch"]["status"], "SUCCEEDED");
+    assert_eq!(document["batch"]["planned"], count_files(&project.path("data")));
+    assert_eq!(document["batch"]["totals"]["succeeded"], 5);
+    let types = json!({
+        "text/csv": {"jobs": 3, "succeeded": 3, "bytes": 24},
+        "text/x-rust": {"jobs": 2, "succeeded": 2, "bytes": 26},
+    });
+    assert_eq!(document["summary"]["types"], types);
+    assert_eq!(document["summary"]["bytes"], 50);
+
+    let ran = project.gantz(&["status", "--watch", "all-files"]).await;
+    let (table, total) = ran.ok().split_once("\n\n").expect("a table and a total");
+    assert_snapshot!(table, @r"
+    TYPE         JOBS  SUCCEEDED  FAILED  BYTES
+    text/csv     3     3          0       24 B
+    text/x-rust  2     2          0       26 B
+    ");
+    assert!(total.starts_with("all-files SUCCEEDED: 5 jobs, 5 succeeded, 0 unsuccessful; 50 B in "), "{ran}");
+}
+
+#[tokio::test]
+async fn a_pattern_chooses_files() {
+    let project = with_files();
+    for (pattern, expect) in
+        [("data/**/*.rs", 2), ("data/*.csv", 2), ("data/{one,deep/three}.csv", 2), ("./data/./*.csv", 2)]
+    {
+        let ran = project.gantz(&["batch", "analyze_file", "--files", pattern, "-o", "jsonl"]).await;
+        ran.ok();
+        let [document] = &ran.json_lines()[..] else { panic!("{ran}") };
+        assert_eq!(document["batch"]["planned"], expect, "{pattern}");
+        assert_eq!(document["batch"]["totals"]["succeeded"], expect, "{pattern}");
+    }
+    let ran = project.gantz(&["batch", "analyze_file", "--files", "data/*.txt"]).await;
+    assert!(ran.stdout.contains(" SUCCEEDED: 0 jobs, "), "{ran}");
+    assert_eq!(ran.failed(0), "warning: there was nothing to do: no file matches, or no line is there\n");
+}
+
+#[tokio::test]
+async fn a_folder_with_an_odd_name_is_no_part_of_a_pattern() {
+    let project = with_files();
+    project.write("[x]{y}*/one.csv", "a,b\n1,2\n");
+    project.write("[x]{y}*/deep/two.csv", "a,b\n1,2\n");
+    project.write("x/three.csv", "a,b\n1,2\n");
+    for (pattern, expect) in [("*.csv", 1), ("./*.csv", 1), ("**/*.csv", 2), ("../data/*.csv", 2), (".", 2)] {
+        let words =
+            ["batch", "analyze_file", "--files", pattern, "-o", "json", "--manifest", "../gantz.yaml"];
+        let mut command = project.command(&words);
+        command.current_dir(project.path("[x]{y}*"));
+        let ran = project.run(command).await;
+        ran.ok();
+        assert_eq!(ran.json()["batch"]["planned"], expect, "{pattern}: {ran}");
+    }
+}
+
+#[tokio::test]
+async fn the_data_directory_is_no_data() {
+    let project = with_files();
+    // Twice: the second time, there is a data directory from the start.
+    for id in ["whole-project-1", "whole-project-2"] {
+        let ran = project.gantz(&["batch", "analyze_file", "--files", ".", "--id", id, "-o", "json"]).await;
+        ran.ok();
+        assert_eq!(ran.json()["batch"]["planned"], count_files(&project.path("")), "{ran}");
+    }
+    let jobs = project.gantz(&["jobs", "--limit", "1000", "-o", "jsonl"]).await;
+    let of_our_own = jobs.json_lines().iter().filter(|job| label(job).contains("/.gantz/")).count();
+    assert_eq!(of_our_own, 0);
+}
+
+/// A file, a line that is no JSON, a missing file, a line that is no object, an empty line, a parameter misspelt.
+const LINES: &str = r#"{"path": "data/one.csv"}
+not json
+{"path": "data/missing.csv"}
+["data/one.csv"]
+
+{"pth": "data/one.csv"}
+"#;
+
+#[tokio::test]
+async fn bad_lines_become_failed_jobs() {
+    let project = with_files();
+    project.write("lines.jsonl", LINES);
+    let ran = project
+        .gantz(&["batch", "analyze_file", "--jsonl", "lines.jsonl", "--id", "some-bad", "-o", "json"])
+        .await;
+    ran.failed(1);
+    let document = ran.json();
+    assert_eq!(document["batch"]["status"], "FAILED");
+    assert_eq!(document["batch"]["planned"], 5);
+    assert_eq!(document["batch"]["totals"]["succeeded"], 1);
+    assert_eq!(document["batch"]["totals"]["failed"], 4);
+    assert_eq!(document["summary"]["failures"], json!({"invalid_parameters": 3, "not_found": 1}));
+    let failed = document["summary"]["failed"].as_array().expect("a list");
+    let told: Vec<_> =
+        failed.iter().map(|job| format!("{}: {}", text(&job["what"]), text(&job["why"]))).collect();
+    assert_snapshot!(told.join("\n"), @r"
+    line 2: line 2, column 2: not JSON (Syntax error)
+    line 3: data/missing.csv does not exist
+    line 4: line 4 is no JSON object of parameters
+    line 6: the parameters do not fit the tool `analyze_file`: /path: missing required parameter `path`; /pth: unknown parameter `pth`, did you mean `path`?
+    ");
+    let ran = project.gantz(&["status", "--watch", "some-bad"]).await;
+    ran.failed(1);
+    assert!(
+        ran.stdout
+            .contains("unsuccessful, by reason:\n        3  invalid_parameters\n        1  not_found\n"),
+        "{ran}"
+    );
+    assert!(!ran.stdout.lines().any(|line| line.ends_with(' ')), "{ran}");
+    let table: Vec<&str> = ran.stdout.lines().take_while(|line| !line.is_empty()).collect();
+    assert_snapshot!(table.join("\n"), @r"
+    TYPE      JOBS  SUCCEEDED  FAILED  BYTES
+    -         4     0          4       0 B
+    text/csv  1     1          0       8 B
+    ");
+}
+
+#[tokio::test]
+async fn what_failed_is_told_by_kind_and_by_status() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let project = with_files();
+    let odd = project.path("data").join(OsStr::from_bytes(b"odd-\xff.CSV"));
+    std::fs::write(odd, "a,b\n1,2\n").expect("a file");
+    let ran = project.gantz(&["batch", "analyze_file", "--files", "data"]).await;
+    ran.failed(1);
+    let table: Vec<&str> = ran.stdout.lines().take_while(|line| !line.is_empty()).collect();
+    assert_snapshot!(table.join("\n"), @r"
+    TYPE         JOBS  SUCCEEDED  FAILED  BYTES
+    text/csv     3     3          0       24 B
+    text/x-rust  2     2          0       26 B
+    *.csv        1     0          1       0 B
+    ");
+
+    let project = Project::trial();
+    let _dev = Dev::start(&project).await;
+    project.write("lines.jsonl", &"{\"path\": \"/dev/null\"}\n".repeat(2));
+    let document = project
+        .gantz(&["batch", "analyze_file", "--jsonl", "lines.jsonl", "--id", "two-nulls", "-o", "json"])
+        .await
+        .json();
+    let share = &document["summary"]["types"]["-"];
+    assert_eq!((&share["jobs"], &share["succeeded"], &share["failed"]), (&2.into(), &0.into(), &2.into()));
+}
+
+#[tokio::test]
+async fn so_many_may_fail() {
+    let project = with_files();
+    for (tolerate, code) in [("0", 1), ("3", 1), ("4", 0), ("79%", 1), ("80%", 0)] {
+        let ran = project
+            .gantz_with(LINES, &["batch", "analyze_file", "--jsonl", "-", "--tolerate", tolerate])
+            .await;
+        ran.failed(code);
+        assert!(ran.stdout.contains(": 5 jobs, 1 succeeded, 4 unsuccessful; "), "{ran}");
+    }
+    let ran = project.gantz(&["batch", "analyze_file", "--files", "data", "--tolerate", "some"]).await;
+    assert!(ran.refused(2).contains("`some` is no tolerance"), "{ran}");
+}
+
+#[tokio::test]
+async fn an_id_given_again_is_the_same_batch() {
+    let project = with_files();
+    let _dev = Dev::start(&project).await;
+    let batch = async |files: &str| {
+        project.gantz(&["batch", "analyze_file", "--files", files, "--id", "my-batch", "-o", "json"]).await
+    };
+    let first = batch("data").await;
+    first.ok();
+    assert_eq!(batch("data").await.json(), first.json());
+    let ran = batch("data/deep").await;
+    assert!(
+        ran.refused(1).starts_with("error: `my-batch` was accepted before with other parameters"),
+        "{ran}"
+    );
+
+    // What came from stdin is told apart by its lines, not by where they were kept.
+    let lines = async |lines: &str| {
+        project
+            .gantz_with(lines, &["batch", "analyze_file", "--jsonl", "-", "--id", "my-lines", "-o", "json"])
+            .await
+    };
+    let first = lines(LINES).await;
+    first.failed(1);
+    assert_eq!(lines(LINES).await.json(), first.json());
+    assert!(lines("{}").await.refused(1).contains("`my-lines` was accepted before"));
+}
+
+#[tokio::test]
+async fn it_may_be_left_to_a_fleet() {
+    let project = with_files();
+    let words = ["batch", "analyze_file", "--files", "data", "--detach", "--id", "left-alone"];
+    let ran = project.gantz(&words).await;
+    assert!(ran.refused(2).contains("`--detach` needs a running `gantz dev`"), "{ran}");
+    assert_eq!(project.status("left-alone").await, None);
+
+    let _dev = Dev::start(&project).await;
+    assert_eq!(project.gantz(&words).await.ok(), "left-alone\n");
+    let batch = project.reach("left-alone", "SUCCEEDED").await;
+    assert_eq!(batch["totals"]["succeeded"], 5);
+}
+
+#[tokio::test]
+async fn mistakes_are_told_before_anything_is_done() {
+    let project = with_files();
+    for (words, code, expect) in [
+        (&["analyze_file"][..], 2, "<--files <GLOB>|--s3 <S3://BUCKET/PREFIX>|--jsonl <FILE>>"),
+        (&["analyze_file", "--files", "data", "--jsonl", "-"], 2, "cannot be used with"),
+        (&["analyse_file", "--files", "data"], 2, "hint: did you mean `analyze_file`?"),
+        (
+            &["analyze_file", "--files", "data", "--as", "file"],
+            2,
+            "has no parameter `file` for a file's path",
+        ),
+        (&["analyze_file", "--files", "data", "--parameters", "[]"], 2, "`--parameters` is no JSON object"),
+        (
+            &["analyze_file", "--files", "data", "--parameters", "[1]"],
+            2,
+            "`--parameters` is no JSON object, but an array",
+        ),
+        (&["analyze_file", "--files", "data", "--parameters", "{"], 2, "`--parameters` is no JSON: EOF"),
+        (&["analyze_file", "--files", "data", "--id", "short"], 2, "\n  --id: `short` is no job id"),
+        (&["analyze_file", "--files", "dta"], 2, "error: there is no file or folder `"),
+        (&["analyze_file", "--files", "dta/*.csv"], 1, "has no jobs: there is no folder `"),
+        (&["analyze_file", "--jsonl", "missing.jsonl"], 2, "error: cannot open `"),
+    ] {
+        let ran = project.gantz(&[&["batch"], words].concat()).await;
+        assert!(ran.refused(code).contains(expect), "{ran}\nexpected {expect}");
+    }
+    let project = with_files();
+    for source in [["--files", "dta"], ["--jsonl", "missing.jsonl"]] {
+        project.gantz(&[&["batch", "analyze_file"], &source[..]].concat()).await.failed(2);
+        assert_eq!(project.read(".gantz/lock"), None, "a slip starts nothing");
+    }
+}
+
+#[tokio::test]
+async fn jobs_share_parameters_and_any_tool_will_do() {
+    let project = Project::trial();
+    let lines = "{}\n{\"what\": \"other\"}\n";
+    let words = ["batch", "say", "--jsonl", "-", "--parameters", r#"{"what": "same"}"#, "--id", "sayings-1"];
+    let ran = project.gantz_with(lines, &words).await;
+    // Nothing here has a type or a size, so no table and no bytes.
+    assert!(ran.ok().starts_with("sayings-1 SUCCEEDED: 2 jobs, 2 succeeded, 0 unsuccessful; "), "{ran}");
+    assert!(!ran.stdout.contains(" B in "), "{ran}");
+    let ran = project.gantz(&["jobs", "--batch", "sayings-1", "-o", "jsonl"]).await;
+    let mut said: Vec<_> = ran.json_lines().iter().map(|job| text(&job["result"]).to_owned()).collect();
+    said.sort();
+    assert_eq!(said, ["other", "same"]);
+}
+
+fn with_files() -> Project {
+    let project = Project::trial();
+    for name in ["one.csv", "two.csv", "deep/three.csv"] {
+        project.write(&format!("data/{name}"), "a,b\n1,2\n");
+    }
+    for name in ["one.rs", "deep/two.rs"] {
+        project.write(&format!("data/{name}"), "fn main() {}\n");
+    }
+    project
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a string")
+}
+
+fn label(job: &Value) -> &str {
+    text(&job["label"])
+}

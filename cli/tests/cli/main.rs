@@ -1,0 +1,20 @@
+//! The command as people and programs use it: the real binary, in real projects, with real signals.
+
+mod batch;
+mod cancel;
+mod completions;
+mod deploy;
+mod dev;
+mod dlq;
+mod events;
+mod init_check;
+mod jobs;
+mod main_command;
+mod run;
+mod signals;
+mod startup;
+mod status_result_why;
+mod submit;
+mod support;
+mod template;
+mod terminal;

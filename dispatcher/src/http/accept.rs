@@ -1,0 +1,80 @@
+//! Handing a submission to the dispatcher, and answering with its record.
+
+use axum::Json;
+use axum::http::header::{CONTENT_LOCATION, LOCATION};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use gantz_core::admit::Origin;
+use gantz_core::batch::BatchRecord;
+use gantz_core::job::JobRecord;
+use gantz_core::spec::JobSpec;
+use serde::Serialize;
+
+use super::problem::Problem;
+use super::problem_kind::ProblemKind;
+use super::{Door, key};
+
+/// The door's name: idempotency keys of different doors differ.
+pub(super) const ORIGIN: Origin = Origin { source: "http", occurrence: None };
+
+/// Submits a job. What it was called before, it is again: the row of an earlier submission is as good as a new one.
+pub(super) async fn job(door: &Door, headers: &HeaderMap, mut spec: JobSpec) -> Result<JobRecord, Problem> {
+    spec.idempotency_key = key::agreed(headers, spec.idempotency_key)?;
+    let dispatcher = door.dispatcher.clone();
+    let submitted = to_the_end(async move { dispatcher.submit(spec, &ORIGIN).await }).await??;
+    Ok(submitted.record)
+}
+
+/// Does `work` to its end even if the caller hangs up: half a submission is a row whose message was never sent.
+pub(super) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.map_err(|error| {
+        tracing::error!(%error, "a request was cut short");
+        Problem::new(ProblemKind::Internal, "the request was cut short by a fault of the server")
+    })
+}
+
+/// A record that has ended is answered 200, one that has not 202; both say where it lives.
+pub(super) fn record<R: Record>(record: &R) -> Response {
+    let path = header(record.path());
+    if record.has_ended() {
+        return (StatusCode::OK, [(CONTENT_LOCATION, path)], Json(record)).into_response();
+    }
+    (StatusCode::ACCEPTED, [(LOCATION, path)], Json(record)).into_response()
+}
+
+pub(super) trait Record: Serialize {
+    fn path(&self) -> String;
+    fn has_ended(&self) -> bool;
+}
+
+impl Record for JobRecord {
+    fn path(&self) -> String {
+        format!("/jobs/{}", self.id)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is_finished()
+    }
+}
+
+impl Record for BatchRecord {
+    fn path(&self) -> String {
+        format!("/batches/{}", self.id)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is_finished()
+    }
+}
+
+/// A path as a header's value. Ids consist of visible ASCII, so nothing is ever replaced.
+pub(super) fn header(path: String) -> HeaderValue {
+    HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/"))
+}
+
+/// A header that says where a job lives.
+pub(super) fn location(row: &JobRecord) -> (HeaderName, HeaderValue) {
+    (LOCATION, header(row.path()))
+}

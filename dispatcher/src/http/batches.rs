@@ -1,0 +1,57 @@
+//! Batches: submit, look at, list. A batch is cancelled like a job.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+use gantz_core::admit_batch::BatchSpec;
+use gantz_core::batch::BatchProgress;
+use serde_json::json;
+
+use super::accept::{self, ORIGIN, to_the_end};
+use super::body::Body;
+use super::id::Id;
+use super::problem::Problem;
+use super::problem_kind::ProblemKind;
+use super::query::Query;
+use super::{Door, key, wait};
+
+pub(super) async fn submit(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    Body(mut spec): Body<BatchSpec>,
+) -> Result<Response, Problem> {
+    if !door.settings.local_sources {
+        refuse_local_sources(&spec)?;
+    }
+    spec.idempotency_key = key::agreed(&headers, spec.idempotency_key)?;
+    let dispatcher = door.dispatcher.clone();
+    let submitted = to_the_end(async move { dispatcher.submit_batch(spec, &ORIGIN).await }).await??;
+    Ok(accept::record(&submitted.record))
+}
+
+pub(super) async fn show(
+    State(door): State<Door>,
+    Id(id): Id,
+    uri: Uri,
+) -> Result<Json<BatchProgress>, Problem> {
+    let wait_ms = Query::read(&uri, &["wait"])?.wait_ms(door.settings.wait_max_ms)?;
+    let progress = wait::for_batch(&*door.dispatcher.ports.batches, &id, wait::until(wait_ms)).await?;
+    progress.map(Json).ok_or_else(|| Problem::new(ProblemKind::NotFound, format!("there is no batch `{id}`")))
+}
+
+pub(super) async fn list(State(door): State<Door>, uri: Uri) -> Result<Response, Problem> {
+    let limit = Query::read(&uri, &["limit"])?.limit()?;
+    let batches = door.dispatcher.ports.batches.list_batches(limit).await?;
+    Ok(Json(json!({ "batches": batches })).into_response())
+}
+
+fn refuse_local_sources(spec: &BatchSpec) -> Result<(), Problem> {
+    let given = [("/jsonl", spec.jsonl.is_some()), ("/files", spec.files.is_some())];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((pointer, _)) => {
+            Err(Problem::field(pointer, "this server reads no files of its own for callers, send `items`"))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,61 @@
+//! Who may ask: a guard against pages of other sites, which a browser would let through to this machine.
+//!
+//! A page can send requests to loopback (then its `Origin` gives it away), and it can have its own name resolve to
+//! loopback, which makes it the same origin (DNS rebinding; then `Host` gives it away).
+
+use axum::extract::{Request, State};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderName, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Door;
+use super::problem::Problem;
+use super::problem_kind::ProblemKind;
+
+pub(super) async fn refuse_strangers(State(door): State<Door>, request: Request, next: Next) -> Response {
+    match door.settings.allowed_hosts.as_deref().map_or(Ok(()), |allowed| check(&request, allowed)) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn check(request: &Request, allowed: &[String]) -> Result<(), Problem> {
+    let is_allowed = |name: Option<&str>| {
+        name.is_some_and(|name| allowed.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    };
+    let host = host(request);
+    if !is_allowed(host.as_ref().map(Authority::host)) {
+        return Err(stranger("the header `Host` names none of the hosts that may be asked for here"));
+    }
+    if request.headers().contains_key(ORIGIN) {
+        let origin = only(request, ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
+        if !is_allowed(origin.as_ref().and_then(Uri::host)) {
+            return Err(stranger("the header `Origin` names another site, whose pages may not ask here"));
+        }
+    }
+    Ok(())
+}
+
+/// The host asked for: the header, or the target's authority as HTTP/2 has it.
+fn host(request: &Request) -> Option<Authority> {
+    if request.headers().contains_key(HOST) {
+        only(request, HOST)?.parse().ok()
+    } else {
+        request.uri().authority().cloned()
+    }
+}
+
+/// A header's value if it is there exactly once.
+fn only(request: &Request, name: HeaderName) -> Option<&str> {
+    let mut values = request.headers().get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+fn stranger(detail: &str) -> Problem {
+    Problem::new(ProblemKind::Forbidden, detail)
+}

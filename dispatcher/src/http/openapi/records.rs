@@ -1,0 +1,208 @@
+//! Schemas of what callers get.
+
+use gantz_core::job::JobStatus;
+use gantz_core::limits;
+use serde_json::{Map, Value, json};
+
+use super::{members, schema};
+
+pub(super) fn schemas() -> Map<String, Value> {
+    members(json!({
+        "JobStatus": {
+            "type": "string",
+            "description": "Where a job stands. `QUEUED`, `RUNNING` and `WAITING` pass; the others are final.",
+            "enum": JobStatus::ALL.map(JobStatus::as_str),
+        },
+        "ErrorKind": {
+            "type": "string",
+            "description": "The class of a failure. New ones may be added.",
+            "examples": ["timeout", "unavailable", "tool_failed"],
+        },
+        "JobError": {
+            "type": "object",
+            "required": ["kind", "message"],
+            "properties": {
+                "kind": schema("ErrorKind"),
+                "message": { "type": "string", "maxLength": limits::ERROR_MESSAGE_MAX_BYTES },
+            },
+        },
+        "Job": job(),
+        "JobPage": page("jobs", "Job", true),
+        "Batch": batch(),
+        "BatchProgress": batch_progress(),
+        "BatchPage": page("batches", "Batch", false),
+        "Counts": counts(),
+        "Tool": tool(),
+        "ToolPage": page("tools", "Tool", false),
+    }))
+}
+
+fn job() -> Value {
+    json!({
+        "type": "object",
+        "required": [
+            "job_id", "tool", "tenant", "lane", "status", "attempt", "max_attempts", "params_hash", "created_at",
+            "updated_at",
+        ],
+        "additionalProperties": false,
+        "properties": {
+            "job_id": schema("Id"),
+            "tool": { "type": "string" },
+            "tenant": { "type": "string" },
+            "lane": { "type": "string" },
+            "status": schema("JobStatus"),
+            "attempt": number("Times that a worker took it up."),
+            "max_attempts": number("Attempts before it fails for good."),
+            "deferrals": number("Attempts that do not count: the job was handed back."),
+            "clean_attempt": number("The last attempt that ended in an orderly way."),
+            "owner": { "type": "string", "description": "The worker that runs it." },
+            "lease_until": time("When that worker counts as dead unless it reports."),
+            "deadline": time("When the job is no longer worth doing."),
+            "params_hash": sha256("Of the parameters, checked and with defaults filled in."),
+            "cancel_requested_at": time("When somebody asked to stop it while it ran."),
+            "result": { "description": "What the tool returned, if it is small." },
+            "result_ref": {
+                "type": "string",
+                "description": "Where the result is, if it is not; `GET /jobs/{id}/result` returns either.",
+            },
+            "error": { "description": "Why it, or its last attempt, failed.", "allOf": [schema("JobError")] },
+            "finished_by": { "type": "string", "description": "The worker that ended it." },
+            "parent": schema("Id"),
+            "index": number("Its place in its batch."),
+            "label": { "type": "string" },
+            "created_at": time("When it was accepted."),
+            "updated_at": time("When the record last changed; grows with every change."),
+            "started_at": time("When its last attempt began."),
+            "retry_at": time("When its next attempt is due."),
+            "finished_at": time("When it ended. Present exactly when the status is final."),
+            "expires_at": { "type": "integer", "description": "When the record may be deleted, in seconds." },
+            "history": history(),
+        },
+    })
+}
+
+fn history() -> Value {
+    json!({
+        "type": "array",
+        "description": "The last attempts that ended without ending the job.",
+        "maxItems": limits::HISTORY_MAX_ENTRIES,
+        "items": {
+            "type": "object",
+            "required": ["at", "attempt", "counted", "error", "retry_at"],
+            "properties": {
+                "at": time("When it ended."),
+                "attempt": number("Which one."),
+                "counted": { "type": "boolean" },
+                "error": schema("JobError"),
+                "retry_at": time("When the next one was due."),
+            },
+        },
+    })
+}
+
+fn batch() -> Value {
+    json!({
+        "type": "object",
+        "required": [
+            "batch_id", "tool", "tenant", "lane", "status", "tolerate", "source_hash", "planned", "planning_done",
+            "open_shards", "counts", "created_at",
+        ],
+        "properties": {
+            "batch_id": schema("Id"),
+            "tool": { "type": "string" },
+            "tenant": { "type": "string" },
+            "lane": { "type": "string" },
+            "status": schema("JobStatus"),
+            "tolerate": { "type": "string", "description": "How many children may fail, such as `3` or `2.5%`." },
+            "source_hash": sha256("Of where its children come from."),
+            "planned": number("Children planned so far."),
+            "planning_done": { "type": "boolean", "description": "Whether `planned` is final." },
+            "cursor": { "type": "string", "description": "Where planning goes on." },
+            "planning_error": { "type": "string", "description": "Why planning stopped early." },
+            "open_shards": {
+                "type": "array",
+                "description": "Groups of children with one that has not ended.",
+                "items": { "type": "integer", "minimum": 0 },
+            },
+            "counts": schema("Counts"),
+            "cancel_requested_at": time("When somebody asked to cancel it."),
+            "deadline": time("When its children are no longer worth doing."),
+            "created_at": time("When it was accepted."),
+            "finished_at": time("When it ended."),
+        },
+    })
+}
+
+fn batch_progress() -> Value {
+    let totals = json!({
+        "type": "object",
+        "required": ["totals"],
+        "properties": { "totals": schema("Counts") },
+    });
+    json!({ "description": "A batch and its exact totals.", "allOf": [schema("Batch"), totals] })
+}
+
+fn counts() -> Value {
+    let names = ["succeeded", "failed", "cancelled", "expired", "in_doubt"];
+    let properties: Map<String, Value> =
+        names.iter().map(|name| ((*name).to_owned(), json!({ "type": "integer", "minimum": 0 }))).collect();
+    json!({
+        "type": "object",
+        "description": "How many children ended in which way. Of a batch's record: in its complete groups.",
+        "required": names,
+        "properties": properties,
+    })
+}
+
+fn tool() -> Value {
+    json!({
+        "type": "object",
+        "required": [
+            "name", "description", "parameters", "handler", "effects", "timeout_ms", "max_attempts", "lane",
+        ],
+        "properties": {
+            "name": { "type": "string" },
+            "title": { "type": "string" },
+            "description": { "type": "string" },
+            "parameters": { "type": "object", "description": "A JSON Schema (2020-12) of the parameters." },
+            "output": { "description": "A JSON Schema (2020-12) of the results, if the tool promises one." },
+            "handler": { "type": "string", "description": "What runs it." },
+            "effects": {
+                "enum": ["read_only", "keyed", "at_most_once"],
+                "description": "What a second run with the same parameters would do to the world.",
+            },
+            "timeout_ms": number("Milliseconds that one attempt may take."),
+            "max_attempts": number("Attempts before a job fails for good."),
+            "lane": { "type": "string" },
+        },
+    })
+}
+
+fn page(items: &str, item: &str, continues: bool) -> Value {
+    let mut page = json!({
+        "type": "object",
+        "required": [items],
+        "properties": { items: { "type": "array", "items": schema(item) } },
+    });
+    if continues {
+        page["required"] = json!([items, "next"]);
+        page["properties"]["next"] = json!({
+            "type": ["string", "null"],
+            "description": "The `cursor` of the next page, if there may be more. A page may be short, even empty, \
+                and still have one.",
+        });
+    }
+    page
+}
+
+fn number(description: &str) -> Value {
+    json!({ "type": "integer", "minimum": 0, "description": description })
+}
+
+fn time(description: &str) -> Value {
+    json!({ "type": "integer", "minimum": 0, "description": format!("{description} Milliseconds since the epoch.") })
+}
+
+fn sha256(description: &str) -> Value {
+    json!({ "type": "string", "description": format!("SHA-256 in hexadecimal. {description}") })
+}

@@ -1,0 +1,179 @@
+//! Acting on an event.
+
+use gantz_core::admit::Origin;
+use gantz_core::admit_batch::BatchSpec;
+use gantz_core::host::Clock;
+use gantz_core::ids::{JobId, Tenant};
+use gantz_core::limits::BATCH_ID_MAX_CHARS;
+use gantz_core::spec::JobSpec;
+use serde_json::{Value, json};
+
+use super::classify::{Event, classify};
+use super::error::LambdaError;
+use super::metrics::{self, Emit};
+use super::submission::{Ask, Door, Submission};
+use super::{http, uploads};
+use crate::http::read_submission;
+use crate::submit::{Dispatcher, SubmitError};
+
+/// What a process of the function has: made once, before its first event. Clones share it.
+#[derive(Clone)]
+pub struct Lambda {
+    pub(super) dispatcher: Dispatcher,
+    emit: Emit,
+}
+
+/// What is known of one invocation besides its event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// What Lambda calls it. A repetition of an asynchronous one is called the same.
+    pub request_id: String,
+    /// When Lambda ends it, milliseconds since the epoch.
+    pub deadline_ms: u64,
+}
+
+impl Invocation {
+    /// Milliseconds until Lambda ends it.
+    pub fn remaining_ms(&self, clock: &Clock) -> u64 {
+        self.deadline_ms.saturating_sub(clock.now_ms())
+    }
+}
+
+impl Lambda {
+    /// The function over a dispatcher. Metrics go to `emit`, a line at a time.
+    pub fn new(dispatcher: Dispatcher, emit: Emit) -> Self {
+        Self { dispatcher, emit }
+    }
+
+    /// Does what an event asks for, and answers as its sender expects. When this returns, nothing of it is under way
+    /// any more: afterwards the process is frozen.
+    ///
+    /// # Errors
+    /// When it could not all be done. Handling the same event again is always right.
+    pub async fn handle(&self, event: &Value, invocation: &Invocation) -> Result<Value, LambdaError> {
+        let answer = self.act(event, invocation).await;
+        let unknown = matches!(answer, Err(LambdaError::UnknownEvent { .. }));
+        let malformed = matches!(answer, Err(LambdaError::MalformedEvent { .. }));
+        let counts = [
+            ("JobsAccepted", self.dispatcher.accepted.take()),
+            ("UnknownEvents", u64::from(unknown)),
+            ("MalformedEvents", u64::from(malformed)),
+        ];
+        if let Some(line) = metrics::counts(self.dispatcher.clock.now_ms(), &counts) {
+            (self.emit)(&line);
+        }
+        if let Err(error) = &answer {
+            tracing::error!(request_id = invocation.request_id, kind = error.name(), %error, "an event was not handled");
+        }
+        answer
+    }
+
+    async fn act(&self, event: &Value, invocation: &Invocation) -> Result<Value, LambdaError> {
+        match classify(event) {
+            Event::Http(format) => self.serve(format, event, invocation).await,
+            Event::Submission(submission) => {
+                // Lambda calls a repetition of an asynchronous invocation by the same name.
+                let request_id = Some(&invocation.request_id).filter(|id| !id.is_empty()).cloned();
+                let occurrence = submission.occurrence.or(request_id);
+                self.submit(Submission { occurrence, ..submission }).await
+            }
+            Event::Uploads(found) => uploads::dispatch(&self.dispatcher, found).await,
+            Event::Messages(deliveries) => self.receive(deliveries, invocation.deadline_ms).await,
+            Event::Ignored(what) => Ok(json!({ "ignored": what })),
+            Event::Malformed { door, problem } => Err(LambdaError::MalformedEvent { door, problem }),
+            Event::Unknown { shape } => Err(LambdaError::UnknownEvent { shape }),
+        }
+    }
+
+    async fn serve(
+        &self,
+        format: super::HttpFormat,
+        event: &Value,
+        invocation: &Invocation,
+    ) -> Result<Value, LambdaError> {
+        let malformed = |problem| LambdaError::MalformedEvent { door: Door::Http, problem };
+        let call = http::read(format, event).map_err(malformed)?;
+        let remaining_ms = invocation.remaining_ms(&self.dispatcher.clock);
+        http::answer(&self.dispatcher, call, remaining_ms).await.map_err(malformed)
+    }
+
+    /// Submits what an event asks for. Answers with what polls it.
+    pub(super) async fn submit(&self, submission: Submission<'_>) -> Result<Value, LambdaError> {
+        let Submission { door, occurrence, ask } = submission;
+        let failed = |error| LambdaError::Submission { door, error };
+        let malformed = |problem| LambdaError::MalformedEvent { door, problem };
+        match ask {
+            Ask::Job(spec) => {
+                let spec = read_submission(&spec.to_string()).map_err(malformed)?;
+                self.job(spec, door, occurrence).await.map_err(failed)
+            }
+            Ask::Batch(spec) => {
+                let spec = read_submission(&spec.to_string()).map_err(malformed)?;
+                refuse_local_sources(&spec).map_err(malformed)?;
+                self.batch(spec, door, occurrence).await.map_err(failed)
+            }
+            Ask::Scan { scan, schedule, due } => {
+                let due_ms = moment_ms(due).map_err(malformed)?;
+                let scan = read_submission(&named(scan, schedule).to_string()).map_err(malformed)?;
+                self.dispatcher.start_scan(scan, due_ms).await.map_err(failed)?;
+                Ok(json!({"scan": schedule, "status": "QUEUED"}))
+            }
+        }
+    }
+
+    async fn job(&self, spec: JobSpec, door: Door, occurrence: Option<String>) -> Result<Value, SubmitError> {
+        let (spec, origin) = door.told(spec, occurrence);
+        let submitted = self.dispatcher.submit(spec, &origin).await?;
+        let row = &submitted.record;
+        Ok(json!({"job_id": row.id, "status": row.status, "created": submitted.created}))
+    }
+
+    async fn batch(
+        &self,
+        mut spec: BatchSpec,
+        door: Door,
+        occurrence: Option<String>,
+    ) -> Result<Value, SubmitError> {
+        if spec.batch_id.is_none() && spec.idempotency_key.is_none() {
+            spec.batch_id = occurrence.as_deref().map(|occurrence| batch_id(door, occurrence));
+        }
+        let origin = Origin { source: door.as_str(), occurrence };
+        let submitted = self.dispatcher.submit_batch(spec, &origin).await?;
+        let row = &submitted.record;
+        Ok(json!({"batch_id": row.id, "status": row.status, "created": submitted.created}))
+    }
+}
+
+/// The id of a batch that its caller gave none, the same for each delivery.
+fn batch_id(door: Door, occurrence: &str) -> String {
+    let told = door.told_id(Some(occurrence)).filter(|id| id.len() <= BATCH_ID_MAX_CHARS);
+    told.unwrap_or_else(|| JobId::from_key(&Tenant::default_tenant(), door.as_str(), occurrence).into())
+}
+
+/// A scan, called as its schedule is unless it has a name of its own.
+fn named(scan: &Value, schedule: &str) -> Value {
+    let mut scan = scan.clone();
+    if let Some(members) = scan.as_object_mut() {
+        members.entry("name").or_insert_with(|| json!(schedule));
+    }
+    scan
+}
+
+fn moment_ms(text: &str) -> Result<u64, String> {
+    let moment = text.parse::<jiff::Timestamp>().ok();
+    let ms = moment.and_then(|moment| u64::try_from(moment.as_millisecond()).ok());
+    ms.ok_or_else(|| {
+        "`scheduled_time` is no time, expected RFC 3339 such as `2030-01-31T12:00:00Z`".to_owned()
+    })
+}
+
+/// A function's own files are none of the caller's business.
+fn refuse_local_sources(spec: &BatchSpec) -> Result<(), String> {
+    let given = [("jsonl", spec.jsonl.is_some()), ("files", spec.files.is_some())];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => {
+            Err(format!("`/{name}`: there are no files of the caller's here, send `items` or `s3`"))
+        }
+        None => Ok(()),
+    }
+}

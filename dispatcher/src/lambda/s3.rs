@@ -1,0 +1,92 @@
+//! Objects that were put into a bucket, as S3 tells the function itself and as it tells the event bus.
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+pub(super) const SOURCE: &str = "aws:s3";
+
+/// An object that was put into a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The bucket.
+    pub bucket: String,
+    /// The key, decoded.
+    pub key: String,
+    /// Bytes, where S3 says.
+    pub size: Option<u64>,
+    /// What tells this upload from others to the same key.
+    pub revision: String,
+}
+
+impl Upload {
+    /// What this upload is called for one trigger, the same through both doors and in each delivery.
+    pub fn occurrence(&self, trigger: &str) -> String {
+        json!([self.bucket, self.key, self.revision, trigger]).to_string()
+    }
+
+    /// Whether it is the marker by which consoles show an empty folder.
+    pub fn is_folder(&self) -> bool {
+        self.key.ends_with('/') && self.size == Some(0)
+    }
+}
+
+/// Whether this is what S3 sends when a notification is set up.
+pub(super) fn is_test(event: &Value) -> bool {
+    event["Event"] == "s3:TestEvent"
+}
+
+/// An upload that S3 told the function of. `None` for what is no upload, such as an object's removal.
+pub(super) fn notified(record: &Value) -> Option<Result<Upload, String>> {
+    if let Some(name) = record["eventName"].as_str()
+        && !name.trim_start_matches("s3:").starts_with("ObjectCreated:")
+    {
+        return None;
+    }
+    let object = &record["s3"]["object"];
+    let names = Names { version: "versionId", etag: "eTag" };
+    Some(form_decoded(&object["key"]).and_then(|key| read(&record["s3"]["bucket"], object, key, &names)))
+}
+
+/// An upload that S3 told the event bus of. There the key is written as it is.
+pub(super) fn announced(detail: &Value) -> Result<Upload, String> {
+    let object = &detail["object"];
+    let names = Names { version: "version-id", etag: "etag" };
+    let key = object["key"].as_str().unwrap_or_default().to_owned();
+    read(&detail["bucket"], object, key, &names)
+}
+
+/// What the two call the same.
+struct Names {
+    version: &'static str,
+    etag: &'static str,
+}
+
+fn read(bucket: &Value, object: &Value, key: String, names: &Names) -> Result<Upload, String> {
+    let bucket = bucket["name"].as_str().unwrap_or_default().to_owned();
+    if bucket.is_empty() || key.is_empty() {
+        return Err("the bucket's name or the object's key is missing".into());
+    }
+    let revision = revision(object, names)
+        .ok_or("the object has no version, sequencer or entity tag: two deliveries would be two jobs")?;
+    Ok(Upload { bucket, key, size: object["size"].as_u64(), revision })
+}
+
+/// A version's id belongs to one upload. Where there are no versions, the sequencer tells uploads apart; it is a number
+/// in hexadecimal, written to as many digits as it needs. Stores like S3 that have neither have at least a tag.
+fn revision(object: &Value, names: &Names) -> Option<String> {
+    let text = |name: &str| object[name].as_str().filter(|text| !text.is_empty());
+    if let Some(version) = text(names.version).filter(|version| *version != "null") {
+        return Some(format!("version {version}"));
+    }
+    if let Some(sequencer) = text("sequencer") {
+        return Some(format!("sequencer {}", sequencer.to_ascii_uppercase().trim_end_matches('0')));
+    }
+    text(names.etag).map(|etag| format!("etag {}", etag.trim_matches('"')))
+}
+
+/// Undoes the encoding of forms, in which a plus is a space.
+fn form_decoded(key: &Value) -> Result<String, String> {
+    let spaced = key.as_str().unwrap_or_default().replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8();
+    decoded.map(String::from).map_err(|_| "the object's key is not UTF-8".to_owned())
+}

@@ -1,0 +1,14 @@
+//! Event in, job recorded and queued.
+//!
+//! [`Dispatcher`] admits single jobs and batches; [`plan`] turns a batch into its children and [`scan`] the new objects of
+//! a bucket into jobs; [`http`] is the door for HTTP, [`lambda`] the one for
+//! everything that AWS hands to a function.
+
+pub mod http;
+pub mod lambda;
+pub mod plan;
+pub mod scan;
+mod send;
+pub mod submit;
+
+pub use submit::{Dispatcher, SubmitError, Submitted};

@@ -1,0 +1,117 @@
+//! What the planner is told to do, as it travels.
+
+use gantz_core::admit::Rejection;
+use gantz_core::admit_batch::BatchSource;
+use gantz_core::admit_scan::Scan;
+use gantz_core::envelope::message_body;
+use gantz_core::ids::JobId;
+use gantz_core::limits::{BATCH_PART_MAX_BYTES, PARAMETERS_MAX_BYTES};
+use gantz_core::object_prefix::ObjectPrefix;
+use gantz_core::ports::{PortError, Ports};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::submit::{SubmitError, blob_error};
+
+/// What the planner is told to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "plan")]
+pub enum PlanMessage {
+    /// Plan the batch, from where its cursor stands.
+    Batch {
+        /// The batch.
+        batch_id: JobId,
+        /// Where its children come from.
+        source: StoredSource,
+        /// Parameters that all children share.
+        shared: Map<String, Value>,
+    },
+    /// Cancel the children that were planned.
+    Cancel {
+        /// The batch.
+        batch_id: JobId,
+    },
+    /// Make a job of each object that is new since the last run.
+    Scan {
+        /// The scan.
+        scan: Scan,
+        /// When the run was due, milliseconds since the epoch.
+        scheduled_at_ms: u64,
+    },
+}
+
+/// Where a batch's children come from, as it travels: short.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoredSource {
+    /// A blob of JSON Lines, as earlier versions put them into one.
+    Blob(String),
+    /// Blobs of JSON Lines, one after another.
+    Blobs(Vec<String>),
+    /// A file of JSON Lines.
+    Jsonl(String),
+    /// A folder or a pattern, and the parameter that takes a file's path.
+    Files {
+        /// The folder or pattern.
+        pattern: String,
+        /// The parameter.
+        parameter: String,
+    },
+    /// The objects of a bucket.
+    Objects(ObjectPrefix),
+}
+
+impl PlanMessage {
+    /// The message that has a new batch planned. A list of items is put into blobs first.
+    pub(crate) async fn prepare(
+        ports: &Ports,
+        batch_id: &JobId,
+        source: BatchSource,
+        shared: Map<String, Value>,
+    ) -> Result<Self, SubmitError> {
+        let source = match source {
+            BatchSource::Items(items) => StoredSource::Blobs(check_in(ports, items).await?),
+            BatchSource::Jsonl(path) => StoredSource::Jsonl(path),
+            BatchSource::Files { pattern, parameter } => StoredSource::Files { pattern, parameter },
+            BatchSource::Objects(place) => StoredSource::Objects(place),
+        };
+        let plan = Self::Batch { batch_id: batch_id.clone(), source, shared };
+        // Found out only when it is sent, after the batch was recorded, the batch would wait for ever.
+        plan.check_size(ports)?;
+        Ok(plan)
+    }
+
+    /// Refuses a plan that no message can hold.
+    pub(crate) fn check_size(&self, ports: &Ports) -> Result<(), SubmitError> {
+        let (bytes, bound) = (self.to_body()?.len(), ports.queue.limits().body_bytes);
+        if bytes <= bound {
+            return Ok(());
+        }
+        let message =
+            format!("what all children share makes a message of {bytes} bytes, at most {bound} can be sent");
+        Err(Rejection::Field { pointer: "/parameters", message }.into())
+    }
+
+    pub(crate) fn to_body(&self) -> Result<String, PortError> {
+        message_body(self)
+            .map_err(|error| PortError::Permanent(format!("the plan cannot be written: {error}")))
+    }
+}
+
+/// Puts items into blobs, as lines, and returns their references in order.
+async fn check_in(ports: &Ports, items: Vec<Value>) -> Result<Vec<String>, SubmitError> {
+    let mut references = Vec::new();
+    let mut part = Vec::new();
+    for item in items {
+        let mut line = item.to_string().into_bytes();
+        // So much of it is enough to refuse it by, when it is its turn.
+        line.truncate(PARAMETERS_MAX_BYTES + 1);
+        if part.len() + line.len() >= BATCH_PART_MAX_BYTES {
+            references.push(ports.blobs.put(std::mem::take(&mut part)).await.map_err(blob_error)?);
+        }
+        part.extend(line);
+        part.push(b'\n');
+    }
+    references.push(ports.blobs.put(part).await.map_err(blob_error)?);
+    Ok(references)
+}

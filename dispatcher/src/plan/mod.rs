@@ -1,0 +1,127 @@
+//! Planning: from a batch to its children, and from a scan to its jobs, in steps that may be cut off.
+//!
+//! Per shard of a batch: read a page of the source, open the shard, record the children, send them, save the cursor.
+//! Children's ids follow from their index, so a planner that is started again repeats at most one shard, to no effect.
+//! Memory holds one page; a walk over files also holds the names of one folder at each level, as it goes through them in
+//! order. [`serve`] plans for as long as a process lives; [`step`] is for hosts that end after minutes.
+
+mod cancel;
+mod files;
+mod lines;
+mod message;
+mod objects;
+mod page;
+mod parts;
+mod pattern;
+mod planner;
+mod turn;
+
+pub use message::{PlanMessage, StoredSource};
+pub(crate) use turn::Turn;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gantz_core::ids::QueueName;
+use gantz_core::limits::LEASE_MS;
+use gantz_core::ports::{Message, PortError, Postponed, Receive};
+use gantz_core::retry;
+
+use crate::scan;
+use crate::submit::{Dispatcher, SubmitError};
+use planner::Planner;
+
+const WAIT_MS: u64 = 20_000;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is left of a message's work after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum StepEnd {
+    /// Nothing: delete the message.
+    Done,
+    /// Time is short: make the message visible at once. The next step goes on where this one stopped.
+    More,
+}
+
+/// Does a message's work until it is done, or until `deadline_ms` is near, in milliseconds since the epoch by the
+/// dispatcher's clock: with less than five seconds left nothing is begun, so a step should have half a minute at least.
+///
+/// With a deadline the message must stay invisible until then; without one the step renews its visibility as it goes.
+/// The message itself is left to the caller, as [`StepEnd`] says. A step may be dropped at any point, and steps of one
+/// message may run side by side: what they do is done once. Folders in `spared` are left out of what patterns match.
+///
+/// # Errors
+/// When the backend fails, or the message is no plan. It must come back: a step that is repeated goes on from what was
+/// saved, and a later Gantz, or a person, may read what this one does not.
+pub async fn step(
+    dispatcher: &Dispatcher,
+    message: &Message,
+    spared: &Path,
+    deadline_ms: Option<u64>,
+) -> Result<StepEnd, SubmitError> {
+    let turn = Turn::new(dispatcher, &message.receipt, deadline_ms);
+    let plan = serde_json::from_str(&message.body)
+        .map_err(|error| PortError::Permanent(format!("the message is no plan: {error}")))?;
+    carry_out(&turn, plan, spared).await
+}
+
+/// Plans batches until `stop` completes. Folders in `spared` are left out of what patterns match: the data directory
+/// itself, whose files change while they are listed.
+pub async fn serve(dispatcher: Dispatcher, spared: Arc<PathBuf>, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    let ask = Receive { max: 1, visibility_ms: LEASE_MS, wait_ms: WAIT_MS };
+    loop {
+        let received = tokio::select! {
+            biased;
+            () = &mut stop => return,
+            received = dispatcher.ports.queue.receive(&QueueName::Plan, ask) => received,
+        };
+        let messages = match received {
+            Ok(messages) => messages,
+            Err(error) => {
+                tracing::warn!(%error, "failed to receive plans");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        for message in messages {
+            // Planning may be dropped at any point: its message comes back, and it goes on from its cursor.
+            tokio::select! {
+                biased;
+                () = &mut stop => return,
+                () = handle(&dispatcher, &message, &spared) => {}
+            }
+        }
+    }
+}
+
+async fn handle(dispatcher: &Dispatcher, message: &Message, spared: &Path) {
+    let (queue, receipt) = (&dispatcher.ports.queue, &message.receipt);
+    let settled = match step(dispatcher, message, spared, None).await {
+        Ok(StepEnd::Done) => queue.delete(&QueueName::Plan, vec![receipt.clone()]).await.map(|_| ()),
+        Ok(StepEnd::More) => queue.postpone(&QueueName::Plan, receipt, 0, Postponed::HandedBack).await,
+        Err(error) => {
+            tracing::warn!(message_id = message.id, %error, "planning was interrupted and will go on");
+            let why = Postponed::PortFailed(error.to_string());
+            let delay_ms = retry::after_port_failure_ms(message.receives);
+            queue.postpone(&QueueName::Plan, receipt, delay_ms, why).await
+        }
+    };
+    if let Err(error) = settled {
+        tracing::warn!(message_id = message.id, %error, "failed to settle a plan's message");
+    }
+}
+
+async fn carry_out(turn: &Turn<'_>, plan: PlanMessage, spared: &Path) -> Result<StepEnd, SubmitError> {
+    match plan {
+        PlanMessage::Batch { batch_id, source, shared } => {
+            let progress = turn.dispatcher.ports.batches.progress(&batch_id).await?;
+            let Some(progress) = progress else { return Ok(StepEnd::Done) };
+            Planner { turn, batch: progress.batch, shared }.plan(&source, spared).await
+        }
+        PlanMessage::Cancel { batch_id } => cancel::if_asked(turn, &batch_id).await,
+        PlanMessage::Scan { scan, scheduled_at_ms } => scan::step(turn, scan, scheduled_at_ms).await,
+    }
+}

@@ -1,0 +1,206 @@
+//! From a batch to its children, a shard at a time.
+
+use std::ops::Range;
+use std::path::Path;
+
+use gantz_core::admit::{Admission, Family, admit_child, child_record};
+use gantz_core::batch::{BatchRecord, PlannedShard, shard_of};
+use gantz_core::event;
+use gantz_core::ids::JobId;
+use gantz_core::job::JobStatus;
+use gantz_core::lifecycle::{CancelVerdict, Ending, GiveUpVerdict};
+use gantz_core::limits::{BATCH_CHILDREN_MAX, BATCH_SHARD_CHILDREN, PARAMETERS_MAX_BYTES};
+use gantz_core::manifest::ToolSpec;
+use gantz_core::outcome::{ErrorKind, JobError};
+use serde_json::{Map, Value};
+
+use super::page::{Item, Page, Source, SourceError};
+use super::turn::Turn;
+use super::{StepEnd, StoredSource, cancel};
+use crate::submit::SubmitError;
+
+/// Plans one batch, as far as its turn lets it.
+pub(super) struct Planner<'a> {
+    pub(super) turn: &'a Turn<'a>,
+    pub(super) batch: BatchRecord,
+    pub(super) shared: Map<String, Value>,
+}
+
+impl Planner<'_> {
+    pub(super) async fn plan(mut self, source: &StoredSource, spared: &Path) -> Result<StepEnd, SubmitError> {
+        if self.batch.planning_done {
+            return self.end(None).await;
+        }
+        if self.batch.cancel_requested_at_ms.is_some() && self.batch.open_shards.is_empty() {
+            return self.end(Some("cancelled before it was planned".into())).await;
+        }
+        let dispatcher = self.turn.dispatcher;
+        let Some(tool) = dispatcher.manifest.tool(&self.batch.tool) else {
+            return self
+                .end(Some(format!("the manifest no longer has the tool `{}`", self.batch.tool)))
+                .await;
+        };
+        let cursor = self.batch.cursor.clone();
+        let mut source = match Source::open(dispatcher, source, cursor, spared).await {
+            Ok(source) => source,
+            Err(SourceError::Final(error)) => return self.end(Some(error)).await,
+            Err(SourceError::Port(error)) => return Err(error.into()),
+        };
+        loop {
+            if self.turn.is_over() {
+                return Ok(StepEnd::More);
+            }
+            let page;
+            (source, page) = source.next_page(BATCH_SHARD_CHILDREN as usize).await?;
+            let Page { items, cursor, end } = page;
+            if !items.is_empty()
+                && let Some(error) = self.shard(tool, items, cursor).await?
+            {
+                return self.end(Some(error)).await;
+            }
+            if let Some(end) = end {
+                return self.end(end.err()).await;
+            }
+        }
+    }
+
+    /// Records and sends one shard's children. Says why planning must end early, if it must.
+    async fn shard(
+        &mut self,
+        tool: &ToolSpec,
+        items: Vec<Item>,
+        cursor: String,
+    ) -> Result<Option<String>, SubmitError> {
+        let ports = &self.turn.dispatcher.ports;
+        let children = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let shard = PlannedShard { number: shard_of(self.batch.planned), children };
+        if shard.first_index() + children > BATCH_CHILDREN_MAX {
+            return Ok(Some(format!("the source has more than {BATCH_CHILDREN_MAX} items")));
+        }
+        match ports.batches.open_shard(&self.batch.id, shard.clone()).await? {
+            None => return Ok(Some("the batch is gone".into())),
+            // A shard that was opened before the crash of an earlier planner is finished first: the batch waits for it.
+            Some(row) if row.cancel_requested_at_ms.is_some() && !row.open_shards.contains(&shard.number) => {
+                return Ok(Some("cancelled while it was planned".into()));
+            }
+            Some(_) => {}
+        }
+        let family = self.batch.family();
+        let mut admitted = Vec::with_capacity(items.len());
+        for (index, item) in (shard.first_index()..).zip(items) {
+            match self.admit(tool, &family, index, item) {
+                Ok(admission) => admitted.push(admission),
+                Err((admission, error)) => self.refuse(admission, error).await?,
+            }
+        }
+        self.turn.dispatcher.dispatch_children(admitted).await?;
+        if self.batch.open_shards.contains(&shard.number) {
+            // An earlier planner may have opened it for more children than the source still has.
+            self.abandon(shard.first_index() + children..next_shard(shard.number)).await?;
+        }
+        ports.batches.advance(&self.batch.id, shard.clone(), Some(cursor.clone())).await?;
+        self.batch.advance(&shard, Some(cursor));
+        self.turn.renew().await?;
+        Ok(None)
+    }
+
+    #[expect(clippy::result_large_err, reason = "the error is a refused child, handled right away")]
+    fn admit(
+        &self,
+        tool: &ToolSpec,
+        family: &Family,
+        index: u32,
+        item: Item,
+    ) -> Result<Admission, (Admission, String)> {
+        let now_ms = self.turn.dispatcher.clock.now_ms();
+        let refused = |parameters: Value, label: Option<String>, error: String| {
+            let record = child_record(tool, family, index, label, &parameters, now_ms);
+            (Admission { record, parameters, delay_ms: 0 }, error)
+        };
+        let Item { parameters, label } = item;
+        let own = match parameters {
+            Ok(own) => own,
+            Err(error) => return Err(refused(Value::Null, label, error)),
+        };
+        let mut all = self.shared.clone();
+        all.extend(own);
+        let parameters = Value::Object(all);
+        let admission = match admit_child(tool, family, index, parameters.clone(), label.clone(), now_ms) {
+            Ok(admission) => admission,
+            Err(error) => return Err(refused(parameters, label, error.to_string())),
+        };
+        // What is shared and the defaults count too. Refused by the dispatcher, it would hold up all the others.
+        let bytes = admission.parameters.to_string().len();
+        if bytes > PARAMETERS_MAX_BYTES {
+            return Err(refused(parameters, label, SubmitError::TooLarge { bytes }.to_string()));
+        }
+        Ok(admission)
+    }
+
+    /// A child whose parameters are wrong is recorded as failed, so that nothing of the source is lost.
+    async fn refuse(&self, child: Admission, error: String) -> Result<(), SubmitError> {
+        let ports = &self.turn.dispatcher.ports;
+        let now_ms = self.turn.dispatcher.clock.now_ms();
+        let ending = Ending::failed(JobError::new(ErrorKind::InvalidParameters, error));
+        let row = match ports.jobs.give_up(child.record, 0, ending, now_ms).await? {
+            GiveUpVerdict::Committed(row) | GiveUpVerdict::Finished(row) => row,
+            GiveUpVerdict::MovedOn => return Ok(()),
+        };
+        if let Some(index) = row.index {
+            // It cannot be the last one: its batch is still being planned.
+            ports.batches.mark(&self.batch.id, index, row.status, now_ms).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends planning, and with it the batch if all its children have ended.
+    async fn end(&self, error: Option<String>) -> Result<StepEnd, SubmitError> {
+        // Children may have been planned since their batch was cancelled, and the wish handled before they were.
+        if cancel::if_asked(self.turn, &self.batch.id).await? == StepEnd::More {
+            return Ok(StepEnd::More);
+        }
+        let ports = &self.turn.dispatcher.ports;
+        let now_ms = self.turn.dispatcher.clock.now_ms();
+        let Some(mut batch) = ports.batches.end_planning(&self.batch.id, error, now_ms).await? else {
+            return Ok(StepEnd::Done);
+        };
+        // From here on no shard is opened any more. One that was opened and not planned is of a planner that died and
+        // that this one cannot stand in for, because the source or the tool is gone: nobody else would end its
+        // children, and the batch would wait for ever.
+        let given_up: Vec<u32> =
+            batch.open_shards.iter().copied().filter(|number| first_of(*number) >= batch.planned).collect();
+        for number in given_up {
+            if let Some(ended) = self.abandon(first_of(number)..next_shard(number)).await? {
+                batch = ended;
+            }
+        }
+        self.turn.dispatcher.publish(event::batch_completion(&batch)).await?;
+        Ok(StepEnd::Done)
+    }
+
+    /// Settles children that were announced by opening their shard and will not be planned. Returns the batch if that
+    /// ended it.
+    async fn abandon(&self, children: Range<u32>) -> Result<Option<BatchRecord>, SubmitError> {
+        let ports = &self.turn.dispatcher.ports;
+        let mut ended = None;
+        for index in children {
+            let status = match self.turn.dispatcher.cancel(&JobId::child(&self.batch.id, index)).await? {
+                CancelVerdict::Unknown => JobStatus::Failed,
+                CancelVerdict::Cancelled(row) | CancelVerdict::Finished(row) => row.status,
+                // Its worker will end and mark it.
+                CancelVerdict::Requested(_) => continue,
+            };
+            let now_ms = self.turn.dispatcher.clock.now_ms();
+            ended = ports.batches.mark(&self.batch.id, index, status, now_ms).await?.or(ended);
+        }
+        Ok(ended)
+    }
+}
+
+pub(super) fn first_of(shard: u32) -> u32 {
+    PlannedShard { number: shard, children: BATCH_SHARD_CHILDREN }.first_index()
+}
+
+pub(super) fn next_shard(shard: u32) -> u32 {
+    first_of(shard) + BATCH_SHARD_CHILDREN
+}

@@ -1,0 +1,93 @@
+//! Messages on their way to a queue.
+
+use std::time::Duration;
+
+use gantz_core::envelope::{Envelope, Parameters};
+use gantz_core::ids::QueueName;
+use gantz_core::job::JobRecord;
+use gantz_core::ports::{EntryError, NewMessage, PortError, PortResult};
+
+use crate::submit::{Dispatcher, SubmitError};
+
+/// Pauses before the second and third try of messages that the queue refused for the moment.
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
+
+impl Dispatcher {
+    /// Sends every message, in calls that the queue can take. What it refuses for the moment is sent again, alone; what
+    /// it refuses for good keeps none of the others back.
+    ///
+    /// # Errors
+    /// When a message could not be sent. Others may have been.
+    pub(crate) async fn send(&self, queue: &QueueName, messages: Vec<NewMessage>) -> PortResult<()> {
+        let limits = self.ports.queue.limits();
+        let mut waiting = messages;
+        let mut fault = None;
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let mut refused = Vec::new();
+            let mut last_error = None;
+            for call in calls(waiting, limits.batch, limits.body_bytes) {
+                let answers = self.ports.queue.send(queue, call.clone()).await?;
+                if answers.len() != call.len() {
+                    return Err(unanswered("send"));
+                }
+                for (message, answer) in call.into_iter().zip(answers) {
+                    match answer {
+                        Ok(()) => {}
+                        Err(error) if error.sender_fault => fault = Some(error),
+                        Err(error) => {
+                            last_error = Some(error);
+                            refused.push(message);
+                        }
+                    }
+                }
+            }
+            match (last_error, pauses.next()) {
+                (None, _) => break,
+                (Some(_), Some(pause)) => tokio::time::sleep(pause).await,
+                (Some(error), None) => return Err(entry_error(&error)),
+            }
+            waiting = refused;
+        }
+        fault.map_or(Ok(()), |error| Err(entry_error(&error)))
+    }
+}
+
+pub(crate) fn message(
+    record: &JobRecord,
+    parameters: Parameters,
+    delay_ms: u64,
+) -> Result<NewMessage, SubmitError> {
+    let body = Envelope { job: record.accepted(), parameters }.to_body();
+    let body =
+        body.map_err(|error| PortError::Permanent(format!("the envelope cannot be written: {error}")))?;
+    Ok(NewMessage { body, delay_ms })
+}
+
+/// Splits messages into calls of at most `batch` entries and `bytes` of bodies.
+fn calls(messages: Vec<NewMessage>, batch: usize, bytes: usize) -> Vec<Vec<NewMessage>> {
+    let mut calls: Vec<Vec<NewMessage>> = Vec::new();
+    let mut used = 0;
+    for message in messages {
+        match calls.last_mut() {
+            Some(call) if call.len() < batch && used + message.body.len() <= bytes => {
+                used += message.body.len();
+                call.push(message);
+            }
+            _ => {
+                used = message.body.len();
+                calls.push(vec![message]);
+            }
+        }
+    }
+    calls
+}
+
+fn entry_error(error: &EntryError) -> PortError {
+    let message = format!("the queue refused a message: {error}");
+    if error.sender_fault { PortError::Permanent(message) } else { PortError::Transient(message) }
+}
+
+pub(crate) fn unanswered(call: &str) -> PortError {
+    PortError::Transient(format!("the backend left `{call}` unanswered"))
+}

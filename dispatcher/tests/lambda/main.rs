@@ -1,0 +1,10 @@
+//! The function's door over the embedded backend: every event that AWS may hand to it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod world;
+
+mod corpus;
+mod http;
+mod planning;
+mod promises;
+mod properties;

@@ -1,0 +1,17 @@
+//! The planner over the embedded backend: from a batch to its children, whatever interrupts it.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bucket;
+mod world;
+
+mod cancelling;
+mod files;
+mod interrupted;
+mod items;
+mod lines;
+mod lost;
+mod objects;
+mod parts;
+mod repeated;
+mod scan;
+mod step;

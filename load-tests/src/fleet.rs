@@ -1,0 +1,83 @@
+//! The embedded fleet as `gantz dev` runs it, with a tool that does nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gantz_core::admit::Origin;
+use gantz_core::ids::Lane;
+use gantz_core::manifest::Manifest;
+use gantz_core::outcome::Outcome;
+use gantz_core::ports::Ports;
+use gantz_core::tool::{Call, Tool};
+use gantz_dispatcher::Dispatcher;
+use gantz_embedded::{Directory, Embedded, Settings};
+use gantz_workers::tools::http::HttpClient;
+use gantz_workers::{Phase, Registry, Switch, ToolSettings, Toolbox, Worker, machine, pool};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+const MANIFEST: &str = "
+name: load-test
+version: 1.0.0
+tools:
+  noop:
+    description: Does nothing.
+    handler: test.noop
+    parameters:
+      n: {type: integer}
+";
+
+type Failure = Box<dyn std::error::Error>;
+
+struct Noop;
+
+impl Tool for Noop {
+    const HANDLER: &'static str = "test.noop";
+    type Parameters = Value;
+
+    async fn run(&self, _call: Call<Value>) -> Outcome {
+        Outcome::Done(Value::Null)
+    }
+}
+
+pub(crate) const ORIGIN: Origin = Origin { source: "load-test", occurrence: None };
+
+pub(crate) struct Fleet {
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) ports: Ports,
+    worker: Arc<Worker>,
+}
+
+/// Workers that run until this is told to stop.
+pub(crate) struct Working {
+    switch: Switch,
+    pool: JoinHandle<()>,
+}
+
+impl Fleet {
+    pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
+        let (clock, entropy) = (machine::clock(), machine::entropy());
+        let embedded = Embedded::open(Directory::lock(dir)?, clock.clone(), Settings::default())?;
+        let ports = Ports::of(embedded);
+        let manifest = Arc::new(Manifest::parse("load-test", MANIFEST)?);
+        let settings = ToolSettings { base_dir: dir.to_owned(), http: HttpClient::new(clock.clone()) };
+        let tools = Toolbox::build(&manifest, &Registry::default().with(Noop), &settings)?;
+        let dispatcher = Dispatcher::new(ports.clone(), manifest, clock.clone(), entropy.clone());
+        let worker = Arc::new(Worker::new(ports.clone(), tools, clock, entropy, "load-test"));
+        Ok(Self { dispatcher, ports, worker })
+    }
+
+    pub(crate) fn work(&self, concurrency: u32) -> Working {
+        let switch = Switch::default();
+        let lane = Lane::default_lane();
+        let pool = tokio::spawn(pool::serve(self.worker.clone(), lane, concurrency, switch.stop()));
+        Working { switch, pool }
+    }
+}
+
+impl Working {
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        self.switch.set(Phase::Drain);
+        Ok(self.pool.await?)
+    }
+}

@@ -1,0 +1,44 @@
+//! Measures Gantz on this machine, and what bounds it, in one run.
+//!
+//! `cargo run --release -p gantz-load-tests -- single-node`, and after `cargo build --release --bins`
+//! `target/release/gantz-load-tests cold-start` and `target/release/gantz-load-tests startup`.
+
+mod ceiling;
+mod cold_start;
+mod fleet;
+mod single_node;
+mod startup;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Gantz on this machine, and what bounds it, in one run.
+#[derive(Parser)]
+struct Arguments {
+    /// Where data directories are made; the file system is part of what is measured.
+    #[arg(long, default_value = "target")]
+    dir: PathBuf,
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// No-op jobs on one machine, flushed to disk at every commit: throughput and latency, beside raw SQLite.
+    SingleNode(single_node::Options),
+    /// The functions' programs: their sizes, and their starts beside that of a function that does nothing.
+    ColdStart(cold_start::Options),
+    /// The command itself: how long it takes to start and to answer.
+    Startup(startup::Options),
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse();
+    match arguments.scenario {
+        Scenario::SingleNode(options) => single_node::run(&arguments.dir, &options).await,
+        Scenario::ColdStart(options) => cold_start::run(&options).await,
+        Scenario::Startup(options) => startup::run(&arguments.dir, &options).await,
+    }
+}

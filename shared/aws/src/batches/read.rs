@@ -1,0 +1,79 @@
+//! The reads.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use gantz_core::batch::{BatchRecord, Counts};
+use gantz_core::ids::JobId;
+use gantz_core::ports::PortResult;
+
+use super::Batches;
+use super::row::{self, Row};
+use super::shard::{self, ShardRow};
+use crate::error::port_error;
+use crate::item::{BATCH_PREFIX, Item, PK, names, text};
+use crate::rows::{self, KEYS_MAX};
+
+/// Enough to hide the way there and back; more would only be throttled.
+const READS_AT_ONCE: usize = 4;
+/// Shards have no tool.
+const IS_BATCH: &str = "begins_with(#pk, :prefix) AND attribute_exists(#tool)";
+
+impl Batches {
+    pub(super) async fn read(&self, id: &JobId) -> PortResult<Option<Row>> {
+        let output = self
+            .session
+            .dynamodb()
+            .get_item()
+            .table_name(&self.settings.table)
+            .key(PK, text(row::key(id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| port_error("GetItem", &error))?;
+        output.item.map(Row::read).transpose()
+    }
+
+    /// Totals of each of these shards, in no order.
+    pub(super) async fn counts_of(&self, id: &JobId, shards: &BTreeSet<u32>) -> PortResult<Vec<Counts>> {
+        let keys: Vec<String> = shards.iter().map(|number| shard::key(id, *number)).collect();
+        let chunks: Vec<Vec<String>> = keys.chunks(KEYS_MAX.into()).map(<[String]>::to_vec).collect();
+        let read = |keys| rows::read(&self.session, &self.settings.table, keys, true);
+        let reads = stream::iter(chunks).map(read).buffer_unordered(READS_AT_ONCE);
+        let found: Vec<Vec<Item>> = reads.try_collect().await?;
+        Ok(found.into_iter().flatten().map(|item| ShardRow(item).counts()).collect())
+    }
+
+    /// The newest batches of the table, by reading all of it: batches are few, and listed by people.
+    pub(super) async fn newest(&self, limit: usize) -> PortResult<Vec<BatchRecord>> {
+        let scan = self
+            .session
+            .dynamodb()
+            .scan()
+            .table_name(&self.settings.table)
+            .filter_expression(IS_BATCH)
+            .set_expression_attribute_names(Some(names([IS_BATCH])))
+            .expression_attribute_values(":prefix", text(BATCH_PREFIX));
+        let mut newest = Vec::new();
+        let mut pages = scan.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| port_error("Scan", &error))?;
+            newest.extend(page.items.unwrap_or_default().into_iter().filter_map(readable));
+            newest.sort_unstable_by_key(|batch| Reverse((batch.created_at_ms, batch.id.clone())));
+            newest.truncate(limit);
+        }
+        Ok(newest)
+    }
+}
+
+/// One row that cannot be read must not hide the others.
+fn readable(item: Item) -> Option<BatchRecord> {
+    match Row::read(item) {
+        Ok(row) => Some(row.record),
+        Err(error) => {
+            tracing::warn!(%error, "a batch is left out of the listing");
+            None
+        }
+    }
+}

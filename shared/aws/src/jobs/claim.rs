@@ -1,0 +1,59 @@
+//! A claim as one conditional update, which records the job if it has no row.
+
+use gantz_core::job::JobRecord;
+use gantz_core::lifecycle::{self, Claim, ClaimVerdict};
+use gantz_core::ports::PortResult;
+
+use super::row;
+use super::write::{self, Update};
+use crate::item::number;
+
+/// What a new row takes from the message, and an older one keeps.
+const FIRST_SEEN: [&str; 7] =
+    ["tool", "tenant", "lane", "params_hash", "max_attempts", "claims_max", "created_at"];
+/// As [`FIRST_SEEN`], of jobs that have them.
+const FIRST_SEEN_IF_SET: [&str; 4] = ["deadline", "parent", "index", "label"];
+/// What the claim changes besides the attempt.
+const CLAIMED: [&str; 5] = ["status", "owner", "lease_until", "started_at", "updated_at"];
+
+/// The protocol's condition on a row. It allows nothing that [`lifecycle::claim`] denies; the little that it denies
+/// although that would allow it is decided there: so are claims after a crash, which tell of it in the row's history.
+const MAY_BE_CLAIMED: &str = "attribute_not_exists(#finished_at) \
+    AND attribute_not_exists(#cancel_requested_at) \
+    AND (attribute_not_exists(#owner) OR attribute_not_exists(#lease_until) OR #lease_until <= :now) \
+    AND (attribute_not_exists(#deadline) OR #deadline > :now) \
+    AND #attempt < #claims_max \
+    AND #params_hash = :params_hash AND #tool = :tool \
+    AND (#attempt = :zero OR #clean_attempt = #attempt) \
+    AND #updated_at < :updated_at";
+
+/// The update, unless this claim would not be granted to a job without a row, or is of a job that does not begin its
+/// life with it: those are rare, and decided row in hand.
+pub(super) fn update(claim: &Claim) -> PortResult<Option<Update>> {
+    let ClaimVerdict::Granted(granted) = lifecycle::claim(None, claim) else { return Ok(None) };
+    if claim.first_seen != JobRecord::queued(claim.first_seen.accepted()) {
+        return Ok(None);
+    }
+    let mut new = row::to_item(&granted)?;
+    let mut sets = vec!["#attempt = if_not_exists(#attempt, :zero) + :one".to_owned()];
+    let mut conditions = vec![MAY_BE_CLAIMED.to_owned()];
+    let mut values = vec![("zero", number(0_u32)), ("one", number(1_u32)), ("now", number(claim.now_ms))];
+    for name in CLAIMED {
+        sets.push(format!("#{name} = :{name}"));
+        values.extend(new.remove(name).map(|value| (name, value)));
+    }
+    for name in FIRST_SEEN.into_iter().chain(FIRST_SEEN_IF_SET) {
+        let Some(value) = new.remove(name) else { continue };
+        sets.push(format!("#{name} = if_not_exists(#{name}, :{name})"));
+        if FIRST_SEEN_IF_SET.contains(&name) {
+            // A row that lacks what its message has must not gain it.
+            conditions.push(format!("attribute_exists(#{name})"));
+        }
+        values.push((name, value));
+    }
+    Ok(Some(Update {
+        expression: format!("SET {} REMOVE #retry_at", sets.join(", ")),
+        condition: format!("attribute_not_exists(#pk) OR ({})", conditions.join(" AND ")),
+        values: write::values(values),
+    }))
+}

@@ -1,0 +1,47 @@
+//! Objects of S3 buckets: [`ByteSource`] reads them, [`ObjectList`] lists them.
+
+mod failure;
+mod list;
+mod reader;
+
+use async_trait::async_trait;
+use gantz_core::ports::{ByteSource, ObjectList, ObjectPage, Opened, Place, PortResult, SourceError};
+
+use crate::LazySession;
+use reader::{Address, Reader};
+
+/// Every object that the process's credentials may read.
+#[derive(Debug)]
+pub struct Objects {
+    session: LazySession,
+}
+
+impl Objects {
+    /// Objects as `session` may read them.
+    pub fn new(session: impl Into<LazySession>) -> Self {
+        Self { session: session.into() }
+    }
+}
+
+#[async_trait]
+impl ByteSource for Objects {
+    async fn open(&self, place: &Place) -> Result<Opened, SourceError> {
+        match place {
+            Place::Object { bucket, key } => {
+                let address = Address { bucket: bucket.clone(), key: key.clone() };
+                Reader::open(self.session.get().await.s3().clone(), address).await
+            }
+            Place::File { path } => {
+                let why = "this source reads objects, give a `bucket` and a `key`";
+                Err(SourceError::Invalid { place: path.clone(), why })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectList for Objects {
+    async fn list(&self, bucket: &str, prefix: &str, cursor: Option<&str>) -> PortResult<ObjectPage> {
+        list::page(self.session.get().await.s3(), bucket, prefix, cursor).await
+    }
+}

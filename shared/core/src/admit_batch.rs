@@ -1,0 +1,207 @@
+//! Admission of batches: what they share is checked at once, their children as they are planned.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+use crate::admit::{
+    Family, Origin, Rejection, deadline_ms, field, find_tool, keyed_id, known_lane, takes_objects, tenant,
+};
+use crate::batch::{BatchRecord, Counts, Tolerance};
+use crate::ids::{JobId, Tenant, sha256_hex};
+use crate::job::JobStatus;
+use crate::limits::{BATCH_CHILDREN_MAX, BATCH_ID_MAX_CHARS};
+use crate::manifest::{Manifest, ToolSpec};
+use crate::object_prefix::ObjectPrefix;
+use crate::spec::Instant;
+
+/// A batch as submitted. Exactly one of `items`, `jsonl`, `files` and `s3` says where its children come from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchSpec {
+    /// The tool every child calls.
+    pub tool: String,
+    /// Parameters that all children share; a child's own go first.
+    #[serde(default)]
+    pub parameters: Map<String, Value>,
+    /// One object of parameters per child.
+    #[serde(default)]
+    pub items: Option<Vec<Value>>,
+    /// A file of JSON Lines, one object of parameters each.
+    #[serde(default)]
+    pub jsonl: Option<String>,
+    /// A folder or a glob pattern; each file becomes a child with the parameter named by `as`.
+    #[serde(default)]
+    pub files: Option<String>,
+    /// `s3://bucket/prefix`; each object becomes a child with the parameters `bucket` and `key`.
+    #[serde(default)]
+    pub s3: Option<String>,
+    /// The parameter that takes a file's path.
+    #[serde(default, rename = "as")]
+    pub path_parameter: Option<String>,
+    /// How many children may fail: a number, or a share such as `"2%"`.
+    #[serde(default)]
+    pub tolerate: Option<Tolerance>,
+    /// The caller's own id for the batch.
+    #[serde(default)]
+    pub batch_id: Option<String>,
+    /// What makes a repeated submission the same one.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+    /// Whose batch it is.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// The lane, instead of the tool's own.
+    #[serde(default)]
+    pub lane: Option<String>,
+    /// When its children are no longer worth doing.
+    #[serde(default)]
+    pub deadline: Option<Instant>,
+}
+
+/// Where a batch's children come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchSource {
+    /// A list in the submission. The planner finds it in a blob.
+    Items(Vec<Value>),
+    /// A file of JSON Lines.
+    Jsonl(String),
+    /// Every file of a folder, or every file that a pattern matches.
+    Files {
+        /// The folder or pattern.
+        pattern: String,
+        /// The parameter that takes the path.
+        parameter: String,
+    },
+    /// Every object of a bucket whose key begins with a prefix.
+    Objects(ObjectPrefix),
+}
+
+/// A batch that may be recorded and planned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchAdmission {
+    /// The row to record.
+    pub record: BatchRecord,
+    /// Where its children come from.
+    pub source: BatchSource,
+    /// Parameters that all children share.
+    pub shared: Map<String, Value>,
+}
+
+/// Admits a batch.
+///
+/// # Errors
+/// When the tool is unknown, the source is missing or not the only one, or another field breaks its rule.
+pub fn admit_batch(
+    spec: BatchSpec,
+    manifest: &Manifest,
+    origin: &Origin,
+    now_ms: u64,
+    random: [u64; 2],
+) -> Result<BatchAdmission, Rejection> {
+    let tool = find_tool(manifest, &spec.tool)?;
+    let tenant = spec.tenant.map_or_else(|| Ok(Tenant::default_tenant()), tenant)?;
+    let lane = match spec.lane {
+        Some(name) => known_lane(manifest, name)?,
+        None => tool.policy.lane.clone(),
+    };
+    let id = match (spec.batch_id, spec.idempotency_key) {
+        (Some(id), _) => batch_id(id)?,
+        (None, Some(key)) => keyed_id(&tenant, origin.source, &key)?,
+        (None, None) => JobId::from_time(now_ms, random),
+    };
+    let deadline_ms = spec.deadline.map(|deadline| deadline_ms(&deadline, now_ms)).transpose()?;
+    let source = source(spec.items, spec.jsonl, spec.files, spec.s3, spec.path_parameter)?;
+    check_fit(tool, &source)?;
+    let record = BatchRecord {
+        id,
+        tool: tool.name.clone(),
+        tenant,
+        lane,
+        status: JobStatus::Running,
+        tolerate: spec.tolerate.unwrap_or(Tolerance::NONE),
+        source_hash: source_hash(&source, &spec.parameters),
+        planned: 0,
+        planning_done: false,
+        cursor: None,
+        planning_error: None,
+        open_shards: BTreeSet::new(),
+        closed_ahead: BTreeSet::new(),
+        counts: Counts::default(),
+        cancel_requested_at_ms: None,
+        deadline_ms,
+        created_at_ms: now_ms,
+        finished_at_ms: None,
+    };
+    Ok(BatchAdmission { record, source, shared: spec.parameters })
+}
+
+impl BatchRecord {
+    /// What its children have in common.
+    pub fn family(&self) -> Family {
+        Family {
+            parent: self.id.clone(),
+            tenant: self.tenant.clone(),
+            lane: self.lane.clone(),
+            deadline_ms: self.deadline_ms,
+        }
+    }
+}
+
+fn batch_id(id: String) -> Result<JobId, Rejection> {
+    if id.len() > BATCH_ID_MAX_CHARS {
+        let message = format!(
+            "has {} characters, at most {BATCH_ID_MAX_CHARS} leave room for the children's",
+            id.len()
+        );
+        return Err(field("/batch_id", message));
+    }
+    JobId::try_new(id).map_err(|error| field("/batch_id", error.to_string()))
+}
+
+fn source(
+    items: Option<Vec<Value>>,
+    jsonl: Option<String>,
+    files: Option<String>,
+    s3: Option<String>,
+    path_parameter: Option<String>,
+) -> Result<BatchSource, Rejection> {
+    match (items, jsonl, files, s3) {
+        (Some(items), None, None, None) if items.len() > BATCH_CHILDREN_MAX as usize => Err(field(
+            "/items",
+            format!("has {} items, at most {BATCH_CHILDREN_MAX} fit a batch", items.len()),
+        )),
+        (Some(items), None, None, None) => Ok(BatchSource::Items(items)),
+        (None, Some(path), None, None) => Ok(BatchSource::Jsonl(path)),
+        (None, None, Some(pattern), None) => {
+            Ok(BatchSource::Files { pattern, parameter: path_parameter.unwrap_or_else(|| "path".into()) })
+        }
+        (None, None, None, Some(place)) => ObjectPrefix::parse(&place)
+            .map(BatchSource::Objects)
+            .map_err(|error| field("/s3", error.to_string())),
+        _ => Err(field("/items", "expected exactly one of `items`, `jsonl`, `files` and `s3`")),
+    }
+}
+
+/// Whether the tool has the parameters that the source gives each child.
+fn check_fit(tool: &ToolSpec, source: &BatchSource) -> Result<(), Rejection> {
+    match source {
+        BatchSource::Items(_) | BatchSource::Jsonl(_) => Ok(()),
+        BatchSource::Objects(_) => takes_objects(tool),
+        BatchSource::Files { parameter, .. } => {
+            if tool.parameters.iter().any(|known| known.name == *parameter) {
+                return Ok(());
+            }
+            let message =
+                format!("the tool `{}` has no parameter `{parameter}` for a file's path", tool.name);
+            Err(field("/as", message))
+        }
+    }
+}
+
+fn source_hash(source: &BatchSource, shared: &Map<String, Value>) -> String {
+    // Both are plain JSON with sorted keys, so equal batches have equal texts.
+    let text = serde_json::json!({ "source": source, "parameters": shared }).to_string();
+    sha256_hex(text.as_bytes())
+}

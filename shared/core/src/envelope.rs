@@ -1,0 +1,166 @@
+//! The message on the queue: all that a worker needs to run a job, and to record it if the dispatcher could not.
+//!
+//! Versioned. A reader takes every version ever written (`tests/fixtures/envelopes`), and refuses later ones by name.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{JobId, Lane, Tenant};
+use crate::job::NewJob;
+
+/// The version that is written.
+pub const VERSION: u32 = 1;
+
+/// A message's body: `content` as JSON, in characters that every queue takes.
+///
+/// SQS takes what XML 1.0 has. Of what JSON leaves as it is only U+FFFE and U+FFFF are no such characters; they occur
+/// within strings alone, where they may be escaped.
+///
+/// # Errors
+/// When the content cannot be written as JSON.
+pub fn message_body(content: &impl Serialize) -> Result<String, serde_json::Error> {
+    let body = serde_json::to_string(content)?;
+    if !body.contains(['\u{FFFE}', '\u{FFFF}']) {
+        return Ok(body);
+    }
+    Ok(body.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff"))
+}
+
+/// A job on its way to a worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// The job as it was accepted, for a claim that finds no row.
+    pub job: NewJob,
+    /// Its parameters, or where they are.
+    pub parameters: Parameters,
+}
+
+/// A job's parameters, or where they are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Parameters {
+    /// The parameters themselves, on the wire as `parameters`.
+    Inline(Value),
+    /// A blob that holds them as JSON, on the wire as `parameters_ref`.
+    Ref(String),
+}
+
+/// Version 1 on the wire. Strings are borrowed when it is written and owned when it is read.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireV1<'a> {
+    v: u32,
+    job_id: Cow<'a, JobId>,
+    tool: Cow<'a, str>,
+    tenant: Cow<'a, Tenant>,
+    lane: Cow<'a, Lane>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parameters: Option<Cow<'a, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parameters_ref: Option<Cow<'a, str>>,
+    params_hash: Cow<'a, str>,
+    max_attempts: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<Cow<'a, JobId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    index: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<Cow<'a, str>>,
+    created_at: u64,
+}
+
+/// A message's body is no envelope that this version reads.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not JSON, or not the envelope's fields.
+    #[error("the message is no envelope: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Neither parameters nor a reference to them, or both.
+    #[error("the message is no envelope: expected either `parameters` or `parameters_ref`")]
+    Parameters,
+    /// Written by a later Gantz.
+    #[error("the envelope has version {found}, this worker reads up to {VERSION}: update the worker")]
+    Version {
+        /// The version found.
+        found: u32,
+    },
+}
+
+impl Envelope {
+    /// Reads a message's body.
+    ///
+    /// # Errors
+    /// When the body is no envelope, or one of a later version. The version is looked at first, so that a later
+    /// version's other fields do not obscure the reason.
+    pub fn parse(body: &str) -> Result<Self, EnvelopeError> {
+        match serde_json::from_str::<WireV1<'_>>(body) {
+            Ok(wire) if wire.v == VERSION => wire.into_envelope(),
+            Ok(wire) => Err(EnvelopeError::Version { found: wire.v }),
+            Err(error) => match serde_json::from_str(body) {
+                Ok(Versioned { v }) if v != VERSION => Err(EnvelopeError::Version { found: v }),
+                _ => Err(EnvelopeError::Malformed(error)),
+            },
+        }
+    }
+
+    /// The body of a message.
+    ///
+    /// # Errors
+    /// Never for envelopes as made here: their keys are strings.
+    pub fn to_body(&self) -> Result<String, serde_json::Error> {
+        let (parameters, parameters_ref) = match &self.parameters {
+            Parameters::Inline(value) => (Some(Cow::Borrowed(value)), None),
+            Parameters::Ref(reference) => (None, Some(Cow::Borrowed(reference.as_str()))),
+        };
+        let job = &self.job;
+        message_body(&WireV1 {
+            v: VERSION,
+            job_id: Cow::Borrowed(&job.id),
+            tool: Cow::Borrowed(&job.tool),
+            tenant: Cow::Borrowed(&job.tenant),
+            lane: Cow::Borrowed(&job.lane),
+            parameters,
+            parameters_ref,
+            params_hash: Cow::Borrowed(&job.params_hash),
+            max_attempts: job.max_attempts,
+            deadline: job.deadline_ms,
+            parent: job.parent.as_ref().map(Cow::Borrowed),
+            index: job.index,
+            label: job.label.as_deref().map(Cow::Borrowed),
+            created_at: job.created_at_ms,
+        })
+    }
+}
+
+impl WireV1<'_> {
+    fn into_envelope(self) -> Result<Envelope, EnvelopeError> {
+        let parameters = match (self.parameters, self.parameters_ref) {
+            (Some(value), None) => Parameters::Inline(value.into_owned()),
+            (None, Some(reference)) => Parameters::Ref(reference.into_owned()),
+            _ => return Err(EnvelopeError::Parameters),
+        };
+        let job = NewJob {
+            id: self.job_id.into_owned(),
+            tool: self.tool.into_owned(),
+            tenant: self.tenant.into_owned(),
+            lane: self.lane.into_owned(),
+            params_hash: self.params_hash.into_owned(),
+            max_attempts: self.max_attempts,
+            deadline_ms: self.deadline,
+            parent: self.parent.map(Cow::into_owned),
+            index: self.index,
+            label: self.label.map(Cow::into_owned),
+            created_at_ms: self.created_at,
+        };
+        Ok(Envelope { job, parameters })
+    }
+}
+
+/// All that a later version is sure to have.
+#[derive(Deserialize)]
+struct Versioned {
+    v: u32,
+}

@@ -1,0 +1,33 @@
+//! The domain of Gantz: what a job is, and every decision about it.
+//!
+//! Pure: no I/O, no clock, no randomness. Decisions are functions that return `#[must_use]` enums; thin shells in the
+//! other crates do what the values say. The ports at the end are what those shells implement.
+
+pub mod host;
+pub mod ids;
+pub mod limits;
+pub mod outcome;
+pub mod policy;
+pub mod time;
+
+pub mod breaker;
+pub mod limiter;
+pub mod retry;
+
+pub mod manifest;
+pub mod object_prefix;
+pub mod spec;
+
+pub mod admit;
+pub mod admit_batch;
+pub mod admit_scan;
+pub mod envelope;
+pub mod event;
+pub mod job;
+
+pub mod batch;
+pub mod lifecycle;
+pub mod settle;
+
+pub mod ports;
+pub mod tool;

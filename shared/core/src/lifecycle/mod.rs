@@ -1,0 +1,152 @@
+//! The job protocol: every change of a job's row, as a pure decision.
+//!
+//! Each function takes the row as it is and says what the row becomes, or why it does not change. A store applies the
+//! answer in one conditional write, so that the condition and the change cannot be torn apart; where the condition
+//! fails, the same function reads the old row and says what that means.
+//!
+//! | step | function | condition |
+//! |---|---|---|
+//! | accept | [`accept()`] | no row |
+//! | claim | [`claim()`] | not finished, no cancel asked, no live lease, attempts left, deadline ahead, same hash |
+//! | heartbeat | [`heartbeat()`] | the attempt and the owner are mine, not finished |
+//! | finish | [`finish()`] | the attempt is mine, not finished |
+//! | release | [`release()`] | the attempt is mine, not finished, no cancel asked |
+//! | cancel | [`cancel()`] | not finished; it ends at once if nobody holds it and its last attempt, if any, was released |
+//! | give up | [`give_up()`] | not finished, no live lease, the attempt is the one seen |
+//!
+//! [`dead_letter`] decides what becomes of a job whose message the queue has given up on.
+
+mod accept;
+mod cancel;
+mod claim;
+mod finish;
+
+pub use accept::{AcceptVerdict, accept};
+pub use cancel::{CancelVerdict, GiveUpVerdict, cancel, give_up};
+pub use claim::{Claim, ClaimVerdict, DeadLetterVerdict, claim, dead_letter};
+pub use finish::{
+    FinishVerdict, HeartbeatVerdict, Held, Release, ReleaseVerdict, finish, heartbeat, release,
+};
+
+use crate::job::{JobRecord, JobResult, JobStatus};
+use crate::limits;
+use crate::outcome::{ErrorKind, JobError};
+
+/// What a decision changes.
+pub trait Verdict {
+    /// The row to write, if the decision changes it. A verdict on the caller's own earlier write gives the row again,
+    /// and writing it again changes nothing.
+    fn row_to_write(&self) -> Option<&JobRecord>;
+}
+
+impl Verdict for ClaimVerdict {
+    fn row_to_write(&self) -> Option<&JobRecord> {
+        if let Self::Granted(row) = self { Some(row) } else { None }
+    }
+}
+
+impl Verdict for HeartbeatVerdict {
+    fn row_to_write(&self) -> Option<&JobRecord> {
+        if let Self::Renewed(row) = self { Some(row) } else { None }
+    }
+}
+
+impl Verdict for FinishVerdict {
+    fn row_to_write(&self) -> Option<&JobRecord> {
+        if let Self::Committed(row) = self { Some(row) } else { None }
+    }
+}
+
+impl Verdict for ReleaseVerdict {
+    fn row_to_write(&self) -> Option<&JobRecord> {
+        if let Self::Released(row) = self { Some(row) } else { None }
+    }
+}
+
+impl Verdict for CancelVerdict {
+    fn row_to_write(&self) -> Option<&JobRecord> {
+        if let Self::Cancelled(row) | Self::Requested(row) = self { Some(row) } else { None }
+    }
+}
+
+impl Verdict for GiveUpVerdict {
+    fn row_to_write(&self) -> Option<&JobRecord> {
+        if let Self::Committed(row) = self { Some(row) } else { None }
+    }
+}
+
+/// When the row of a job that ended at `finished_at_ms` may be deleted, in seconds since the epoch.
+pub fn expires_at_s(finished_at_ms: u64) -> u64 {
+    finished_at_ms.saturating_add(limits::RETENTION_MS) / 1_000
+}
+
+/// How a job ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    status: JobStatus,
+    result: Option<JobResult>,
+    error: Option<JobError>,
+}
+
+impl Ending {
+    /// `SUCCEEDED`, with its result.
+    pub fn succeeded(result: JobResult) -> Self {
+        Self { status: JobStatus::Succeeded, result: Some(result), error: None }
+    }
+
+    /// `FAILED`, with the reason.
+    pub fn failed(error: JobError) -> Self {
+        Self { status: JobStatus::Failed, result: None, error: Some(error) }
+    }
+
+    /// `CANCELLED`.
+    pub fn cancelled(message: impl Into<String>) -> Self {
+        let error = JobError::new(ErrorKind::Cancelled, message);
+        Self { status: JobStatus::Cancelled, result: None, error: Some(error) }
+    }
+
+    /// `EXPIRED`: the deadline passed.
+    pub fn expired(message: impl Into<String>) -> Self {
+        let error = JobError::new(ErrorKind::DeadlinePassed, message);
+        Self { status: JobStatus::Expired, result: None, error: Some(error) }
+    }
+
+    /// `IN_DOUBT`: an at-most-once tool was started and nobody knows how it ended.
+    pub fn in_doubt(message: impl Into<String>) -> Self {
+        let error = JobError::new(ErrorKind::InDoubt, message);
+        Self { status: JobStatus::InDoubt, result: None, error: Some(error) }
+    }
+
+    /// The terminal status.
+    pub fn status(&self) -> JobStatus {
+        self.status
+    }
+
+    /// What it produced, if it succeeded.
+    pub fn result(&self) -> Option<&JobResult> {
+        self.result.as_ref()
+    }
+
+    /// Why, unless it succeeded.
+    pub fn error(&self) -> Option<&JobError> {
+        self.error.as_ref()
+    }
+
+    fn apply(&self, row: &JobRecord, finished_by: Option<&str>, now_ms: u64) -> JobRecord {
+        // The clock may have been set back, or be another machine's: no job ends before it began.
+        let finished_at_ms = now_ms.max(row.updated_at_ms);
+        JobRecord {
+            status: self.status,
+            result: self.result.clone(),
+            error: self.error.clone(),
+            finished_by: finished_by.map(str::to_owned),
+            owner: None,
+            lease_until_ms: None,
+            retry_at_ms: None,
+            updated_at_ms: row.next_update_ms(now_ms),
+            finished_at_ms: Some(finished_at_ms),
+            expires_at_s: Some(expires_at_s(finished_at_ms)),
+            ..row.clone()
+        }
+    }
+}

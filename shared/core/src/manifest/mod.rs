@@ -1,0 +1,109 @@
+//! The manifest: which tools there are, what parameters they take, and how each is run.
+//!
+//! [`Manifest::parse`] reads a `gantz.yaml` once, into types that hold nothing invalid; `docs/manifest.md` describes
+//! every key. A manifest that cannot be used gives a [`ManifestError`] with every problem at its line.
+
+pub mod template;
+
+mod cron;
+mod diagnostic;
+mod handler;
+mod parameters;
+mod schedule;
+mod tool;
+mod trigger;
+
+mod check;
+mod pattern;
+
+mod quantity;
+mod read;
+mod rules;
+mod scalar;
+mod section;
+mod suggest;
+mod syntax;
+mod tree;
+
+use std::collections::BTreeMap;
+
+pub use check::{ParameterError, ParameterErrorCode};
+pub use cron::Cron;
+pub use diagnostic::{Diagnostic, ManifestError};
+pub use handler::{CommandOutput, CommandSpec, Handler, HttpBody, HttpSpec};
+pub use parameters::{ParameterSpec, ParameterType, Parameters, ValueSpec};
+pub use pattern::Pattern;
+pub use schedule::{Scan, ScheduleSpec, When};
+pub use suggest::closest;
+pub use tool::{LaneSpec, ToolSpec};
+pub use trigger::TriggerSpec;
+
+use crate::ids::Lane;
+
+/// The tools of one project.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    name: String,
+    version: String,
+    description: Option<String>,
+    tools: BTreeMap<String, ToolSpec>,
+    lanes: BTreeMap<Lane, LaneSpec>,
+    schedules: BTreeMap<String, ScheduleSpec>,
+    triggers: BTreeMap<String, TriggerSpec>,
+}
+
+impl Manifest {
+    /// Reads a manifest. `source_name` is what errors call it: usually its path.
+    ///
+    /// # Errors
+    /// When the text is no manifest. The error holds every problem that could be found.
+    pub fn parse(source_name: &str, text: &str) -> Result<Manifest, ManifestError> {
+        read::manifest(source_name, text)
+    }
+
+    /// The project's name: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The manifest's version, as it is written.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What the project is for.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The tool of this name.
+    pub fn tool(&self, name: &str) -> Option<&ToolSpec> {
+        self.tools.get(name)
+    }
+
+    /// All tools, sorted by name; at least one.
+    pub fn tools(&self) -> impl Iterator<Item = &ToolSpec> {
+        self.tools.values()
+    }
+
+    /// Every lane that is declared or used, sorted by name, and always those of [`Lane::standing`].
+    pub fn lanes(&self) -> impl Iterator<Item = (&Lane, &LaneSpec)> {
+        self.lanes.iter()
+    }
+
+    /// What runs by itself, sorted by name.
+    pub fn schedules(&self) -> impl Iterator<Item = &ScheduleSpec> {
+        self.schedules.values()
+    }
+
+    /// What uploads start, sorted by name. A manifest without the key `triggers` sends every upload to its tool
+    /// `analyze_file`, if it has one that takes a bucket and a key.
+    pub fn triggers(&self) -> impl Iterator<Item = &TriggerSpec> {
+        self.triggers.values()
+    }
+
+    /// The tool that a misspelt name most likely means.
+    pub fn suggest_tool(&self, name: &str) -> Option<&str> {
+        suggest::closest(name, self.tools.keys().map(String::as_str))
+    }
+}

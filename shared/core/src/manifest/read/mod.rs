@@ -1,0 +1,191 @@
+//! From the tree to the manifest: every key is read once, and every problem is reported before giving up.
+
+mod call;
+mod command;
+mod host;
+mod http;
+mod output;
+mod parameters;
+mod policy;
+mod schedule;
+mod template;
+mod tool;
+mod trigger;
+mod url;
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::diagnostic::{Problems, Span};
+use super::rules::{self, Rule};
+use super::section::{Section, mapping, text};
+use super::syntax::cut;
+use super::tree::{self, Entry, Kind, Node};
+use super::trigger::DEFAULT_TOOL;
+use super::{LaneSpec, Manifest, ManifestError, ToolSpec, TriggerSpec};
+use crate::ids::Lane;
+use crate::limits;
+use call::Known;
+use policy::Common;
+
+const KEYS: [&str; 8] =
+    ["name", "version", "description", "defaults", "lanes", "tools", "schedules", "triggers"];
+const TOOLS_HELP: &str =
+    "a tool is a name with its `description`, `parameters` and `handler` indented below it";
+
+/// Reads a manifest's text.
+pub(super) fn manifest(source_name: &str, source: &str) -> Result<Manifest, ManifestError> {
+    let mut problems = Problems::new(source);
+    if source.len() > limits::MANIFEST_MAX_BYTES {
+        let message = format!(
+            "the manifest has {} bytes, expected at most {}",
+            source.len(),
+            limits::MANIFEST_MAX_BYTES
+        );
+        problems.error(Span { start: 0, end: 0 }, message);
+        return problems.into_result(source_name, None);
+    }
+    let root = tree::parse(source, &mut problems);
+    let manifest = root.and_then(|root| read(&root, &mut problems));
+    problems.into_result(source_name, manifest)
+}
+
+fn read(root: &Node, problems: &mut Problems<'_>) -> Option<Manifest> {
+    let start = Span { start: root.span.start, end: root.span.start };
+    let section = Section::open(root, start, "the manifest", &KEYS, problems)?;
+    let name = section
+        .require("name", "name: my-tools", problems)
+        .and_then(|node| named(node, "name", &rules::MANIFEST, problems));
+    let version = section
+        .require("version", "version: 1.0.0", problems)
+        .and_then(|node| named(node, "version", &rules::VERSION, problems));
+    let description = section.text("description", problems);
+    let lanes = section.get("lanes").and_then(|node| lanes(node, problems));
+    let common = policy::common(section.entry("defaults"), lanes, problems);
+    let tools = section
+        .require("tools", "tools:", problems)
+        .map(|node| tools(node, &common, problems))
+        .unwrap_or_default();
+    let names = tool_names(root);
+    let known = Known { tools: &tools, names: &names, lanes: common.declared_lanes.as_ref() };
+    let schedules = entries(&section, "schedules", limits::MANIFEST_SCHEDULES_MAX, problems)
+        .iter()
+        .filter_map(|entry| schedule::read(entry, &known, problems))
+        .map(|schedule| (schedule.name.clone(), schedule))
+        .collect::<BTreeMap<_, _>>();
+    let triggers = entries(&section, "triggers", limits::MANIFEST_TRIGGERS_MAX, problems)
+        .iter()
+        .filter_map(|entry| trigger::read(entry, &known, problems))
+        .map(|trigger| (trigger.name.clone(), trigger))
+        .collect();
+    let triggers = if section.get("triggers").is_some() { triggers } else { implied_triggers(&tools) };
+    let mut lanes = common.declared_lanes.unwrap_or_default();
+    let used = tools.values().map(|tool| &tool.policy.lane);
+    let used = used.chain(schedules.values().filter_map(|schedule| schedule.lane.as_ref()));
+    let used = used.chain(triggers.values().filter_map(|trigger| trigger.lane.as_ref()));
+    for lane in used.cloned().chain(Lane::standing()) {
+        lanes.entry(lane).or_insert(LaneSpec::DEFAULT);
+    }
+    Some(Manifest { name: name?, version: version?, description, tools, lanes, schedules, triggers })
+}
+
+/// The names under `tools`, whatever stands below them.
+fn tool_names(root: &Node) -> BTreeSet<&str> {
+    match &root.at("/tools").kind {
+        Kind::Map(entries) => entries.iter().map(|entry| entry.key.as_str()).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// The entries of a mapping that may be left out, if they are not too many.
+fn entries<'n>(section: &Section<'n>, key: &str, max: usize, problems: &mut Problems<'_>) -> &'n [Entry] {
+    let Some(node) = section.get(key) else { return &[] };
+    let entries = mapping(node, &format!("`{key}`"), problems).unwrap_or_default();
+    if entries.len() > max {
+        let message = format!("{} {key}, expected at most {max}", entries.len());
+        problems.error_help(node.span, message, "spread them over several manifests");
+        return &[];
+    }
+    entries
+}
+
+/// Uploads are analysed where nothing is said about them, if the tool for it takes an object of S3 and nothing more.
+fn implied_triggers(tools: &BTreeMap<String, ToolSpec>) -> BTreeMap<String, TriggerSpec> {
+    let trigger = TriggerSpec::implied(DEFAULT_TOOL);
+    let takes = tools.get(DEFAULT_TOOL).is_some_and(|tool| {
+        let parameters = &tool.parameters;
+        let others_optional =
+            parameters.iter().all(|spec| !spec.required || trigger.parameters.contains_key(&spec.name));
+        others_optional && trigger.parameters.keys().all(|name| parameters.get(name).is_some())
+    });
+    if takes { BTreeMap::from([(trigger.name.clone(), trigger)]) } else { BTreeMap::new() }
+}
+
+fn tools(node: &Node, common: &Common, problems: &mut Problems<'_>) -> BTreeMap<String, ToolSpec> {
+    let entries = match &node.kind {
+        Kind::Map(entries) if !entries.is_empty() => entries,
+        Kind::Map(_) | Kind::Null => {
+            problems.error_help(node.span, "`tools` is empty: a manifest has at least one tool", TOOLS_HELP);
+            return BTreeMap::new();
+        }
+        _ => {
+            let message = format!("`tools`: expected a mapping, got {}", super::syntax::describe(node));
+            problems.error_help(node.span, message, TOOLS_HELP);
+            return BTreeMap::new();
+        }
+    };
+    if entries.len() > limits::MANIFEST_TOOLS_MAX {
+        let message = format!("{} tools, expected at most {}", entries.len(), limits::MANIFEST_TOOLS_MAX);
+        problems.error_help(node.span, message, "spread them over several manifests");
+        return BTreeMap::new();
+    }
+    entries
+        .iter()
+        .filter_map(|entry| {
+            check_name(&entry.key, entry.key_span, &rules::TOOL, problems);
+            tool::read(entry, common, problems)
+        })
+        .map(|tool| (tool.name.clone(), tool))
+        .collect()
+}
+
+fn lanes(node: &Node, problems: &mut Problems<'_>) -> Option<BTreeMap<Lane, LaneSpec>> {
+    let mut lanes = BTreeMap::new();
+    for entry in mapping(node, "`lanes`", problems)? {
+        let what = format!("lane `{}`", cut(&entry.key));
+        let section = Section::open(&entry.value, entry.key_span, what, &["concurrency", "batch"], problems);
+        let spec = section.and_then(|section| lane(&section, problems)).unwrap_or(LaneSpec::DEFAULT);
+        match Lane::try_new(entry.key.as_str()) {
+            Ok(lane) => {
+                lanes.insert(lane, spec);
+            }
+            Err(error) => problems.error(entry.key_span, error.to_string()),
+        }
+    }
+    Some(lanes)
+}
+
+fn lane(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<LaneSpec> {
+    section.require("concurrency", "concurrency: 4", problems)?;
+    let concurrency = section.integer("concurrency", 1, u64::from(LaneSpec::CONCURRENCY_MAX), problems);
+    let batch = section.integer("batch", 1, u64::from(LaneSpec::BATCH_MAX), problems);
+    Some(LaneSpec {
+        concurrency: u32::try_from(concurrency?).ok()?,
+        batch: batch.map_or(Some(LaneSpec::BATCH_MAX), |batch| u32::try_from(batch).ok())?,
+    })
+}
+
+/// A text that keeps a rule.
+fn named(node: &Node, key: &str, rule: &Rule, problems: &mut Problems<'_>) -> Option<String> {
+    let name = text(node, key, problems)?;
+    check_name(name, node.span, rule, problems).then(|| name.to_owned())
+}
+
+/// Whether a name keeps its rule; if not, that is reported.
+fn check_name(name: &str, span: Span, rule: &Rule, problems: &mut Problems<'_>) -> bool {
+    let holds = (rule.holds)(name);
+    if !holds {
+        problems.error_help(span, format!("`{}` is no valid {}", cut(name), rule.what), rule.expected);
+    }
+    holds
+}

@@ -1,0 +1,309 @@
+//! How a tool is run: what it says, over what `defaults` says, over what Gantz does by itself.
+
+use std::collections::BTreeMap;
+
+use super::super::diagnostic::{Problems, Span};
+use super::super::quantity::{duration_ms, format_ms, per_second};
+use super::super::section::{Section, choice, number, text, wrong_type};
+use super::super::suggest::{closest, listing};
+use super::super::tree::{Entry, Kind, Node};
+use super::super::{Handler, LaneSpec};
+use crate::ids::Lane;
+use crate::limits;
+use crate::policy::{BreakerPolicy, Effects, PolicyError, RateLimit, RetryPolicy, ToolPolicy};
+
+/// An attempt's timeout when nothing is said: longer than a slow answer, shorter than a person waits.
+const TIMEOUT_DEFAULT_MS: u64 = 60_000;
+const DEFAULTS_KEYS: [&str; 5] = ["timeout", "retry", "rate_limit", "breaker", "lane"];
+const EFFECTS: [(&str, Effects); 3] =
+    [("read_only", Effects::ReadOnly), ("keyed", Effects::Keyed), ("at_most_once", Effects::AtMostOnce)];
+/// Built-in handlers that only look.
+const READ_ONLY_HANDLERS: [&str; 3] = ["aws_lambda.list_functions", "aws_lambda.get_logs", "s3.analyze_file"];
+
+/// The policy keys of one section, as far as they are given.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PolicyKeys {
+    timeout_ms: Option<u64>,
+    retry: RetryKeys,
+    rate_limit: Setting<RateLimit>,
+    breaker: Setting<BreakerKeys>,
+    lane: Option<Lane>,
+}
+
+/// A key that can be left out, turned off, or set.
+#[derive(Debug, Clone, Copy, Default)]
+enum Setting<T> {
+    #[default]
+    Unset,
+    Off,
+    On(T),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct RetryKeys {
+    max_attempts: Option<u32>,
+    initial_ms: Option<u64>,
+    max_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct BreakerKeys {
+    failure_ratio: Option<f64>,
+    min_calls: Option<u32>,
+    window_ms: Option<u64>,
+    open_ms: Option<u64>,
+}
+
+/// What the top level says for all tools.
+#[derive(Debug, Default)]
+pub(super) struct Common {
+    defaults: PolicyKeys,
+    /// The lanes of the key `lanes`; `None` if it is left out, and every lane exists that a tool names.
+    pub(super) declared_lanes: Option<BTreeMap<Lane, LaneSpec>>,
+}
+
+/// Reads the top-level `defaults`.
+pub(super) fn common(
+    defaults: Option<&Entry>,
+    declared_lanes: Option<BTreeMap<Lane, LaneSpec>>,
+    problems: &mut Problems<'_>,
+) -> Common {
+    let mut common = Common { defaults: PolicyKeys::default(), declared_lanes };
+    let section = defaults.and_then(|entry| {
+        Section::open(&entry.value, entry.key_span, "`defaults`", &DEFAULTS_KEYS, problems)
+    });
+    let Some(section) = section else { return common };
+    let keys = keys(&section, &common, problems);
+    // Checked here, so that a wrong default is reported once and at its own place.
+    if build_retry(&section, keys.retry, problems).is_some() {
+        common.defaults = keys;
+    }
+    common
+}
+
+/// Reads a tool's policy keys and completes them.
+pub(super) fn read(
+    section: &Section<'_>,
+    common: &Common,
+    handler: Option<&Handler>,
+    problems: &mut Problems<'_>,
+) -> Option<ToolPolicy> {
+    let defaults = &common.defaults;
+    let own = keys(section, common, problems);
+    let effects = section.get("effects").and_then(|node| choice(node, "effects", &EFFECTS, problems));
+    let retry = build_retry(section, own.retry.over(defaults.retry), problems);
+    let breaker = match own.breaker.over(defaults.breaker, BreakerKeys::over) {
+        Setting::On(keys) => Some(keys.build(section, problems)?),
+        Setting::Off | Setting::Unset => None,
+    };
+    let rate_limit = match own.rate_limit.over(defaults.rate_limit, |own, _| own) {
+        Setting::On(rate_limit) => Some(rate_limit),
+        Setting::Off | Setting::Unset => None,
+    };
+    Some(ToolPolicy {
+        timeout_ms: own.timeout_ms.or(defaults.timeout_ms).unwrap_or(TIMEOUT_DEFAULT_MS),
+        retry: retry?,
+        rate_limit,
+        breaker,
+        effects: effects.unwrap_or_else(|| default_effects(handler)),
+        lane: own.lane.or_else(|| defaults.lane.clone()).unwrap_or_else(Lane::default_lane),
+    })
+}
+
+fn keys(section: &Section<'_>, common: &Common, problems: &mut Problems<'_>) -> PolicyKeys {
+    let timeout = section.get("timeout");
+    PolicyKeys {
+        timeout_ms: timeout
+            .and_then(|node| duration_ms(node, "timeout", 1, limits::TIMEOUT_MAX_MS, problems)),
+        retry: retry(section, problems),
+        rate_limit: section.get("rate_limit").map(|node| rate_limit(node, problems)).unwrap_or_default(),
+        breaker: breaker(section, problems),
+        lane: section.get("lane").and_then(|node| lane(node, common.declared_lanes.as_ref(), problems)),
+    }
+}
+
+fn retry(section: &Section<'_>, problems: &mut Problems<'_>) -> RetryKeys {
+    let keys = ["max_attempts", "initial_delay", "max_delay"];
+    let Some(entry) = section.entry("retry") else { return RetryKeys::default() };
+    if let Kind::Number(count) = &entry.value.kind {
+        let help = format!("write `retry: {{max_attempts: {count}}}`; the first attempt counts");
+        problems.error_help(
+            entry.value.span,
+            format!("`retry`: expected a mapping, got the number {count}"),
+            help,
+        );
+        return RetryKeys::default();
+    }
+    let section = Section::open(&entry.value, entry.key_span, "`retry`", &keys, problems);
+    let Some(section) = section else { return RetryKeys::default() };
+    let mut delay = |key: &str| {
+        section.get(key).and_then(|node| duration_ms(node, key, 1, limits::POSTPONE_MAX_MS, problems))
+    };
+    let (initial_ms, max_ms) = (delay("initial_delay"), delay("max_delay"));
+    let max_attempts = section.integer("max_attempts", 1, u64::from(limits::ATTEMPTS_MAX), problems);
+    RetryKeys { max_attempts: narrow(max_attempts), initial_ms, max_ms }
+}
+
+/// A retry policy from keys that are each within bounds; together they may still contradict one another.
+fn build_retry(section: &Section<'_>, keys: RetryKeys, problems: &mut Problems<'_>) -> Option<RetryPolicy> {
+    let default = RetryPolicy::DEFAULT;
+    let attempts = keys.max_attempts.unwrap_or(default.max_attempts());
+    let initial_ms = keys.initial_ms.unwrap_or(default.ceiling_ms(1));
+    let max_ms = keys.max_ms.unwrap_or(default.ceiling_ms(u32::MAX));
+    let span = section.entry("retry").map_or(section.span(), |entry| entry.key_span);
+    if initial_ms > max_ms {
+        let (initial, max) = (format_ms(initial_ms), format_ms(max_ms));
+        let message = format!("`initial_delay` ({initial}) is longer than `max_delay` ({max})");
+        problems.error_help(span, message, format!("add `max_delay: {initial}` or more"));
+        return None;
+    }
+    accept(RetryPolicy::try_new(attempts, initial_ms, max_ms), span, problems)
+}
+
+fn rate_limit(node: &Node, problems: &mut Problems<'_>) -> Setting<RateLimit> {
+    let (rate, burst) = match &node.kind {
+        Kind::Bool(false) => return Setting::Off,
+        Kind::Map(_) => match Section::open(node, node.span, "`rate_limit`", &["rate", "burst"], problems) {
+            Some(section) => {
+                let burst = section.integer("burst", 1, 1_000_000, problems);
+                (section.require("rate", "rate: 200/s", problems), narrow(burst))
+            }
+            None => return Setting::Unset,
+        },
+        _ => (Some(node), None),
+    };
+    let limit = rate.and_then(|node| {
+        let rate = per_second(node, "rate_limit", problems)?;
+        let burst = burst.unwrap_or_else(|| RateLimit::default_burst(rate));
+        accept(RateLimit::try_new(rate, burst), node.span, problems)
+    });
+    limit.map_or(Setting::Unset, Setting::On)
+}
+
+fn breaker(section: &Section<'_>, problems: &mut Problems<'_>) -> Setting<BreakerKeys> {
+    let Some(entry) = section.entry("breaker") else { return Setting::Unset };
+    match entry.value.kind {
+        Kind::Bool(true) => return Setting::On(BreakerKeys::default()),
+        Kind::Bool(false) => return Setting::Off,
+        Kind::Map(_) => {}
+        _ => {
+            let wanted = "true, false or a mapping such as `{failure_ratio: 0.5, open: 30s}`";
+            return wrong_type(&entry.value, "`breaker`", wanted, problems).unwrap_or_default();
+        }
+    }
+    let keys = ["failure_ratio", "min_calls", "window", "open"];
+    let Some(section) = Section::open(&entry.value, entry.key_span, "`breaker`", &keys, problems) else {
+        return Setting::Unset;
+    };
+    let keys = BreakerKeys {
+        failure_ratio: section.get("failure_ratio").and_then(|node| ratio(node, problems)),
+        min_calls: narrow(section.integer("min_calls", 1, 100_000, problems)),
+        window_ms: section
+            .get("window")
+            .and_then(|node| duration_ms(node, "window", 10, 3_600_000, problems)),
+        open_ms: section
+            .get("open")
+            .and_then(|node| duration_ms(node, "open", 1, limits::POSTPONE_MAX_MS, problems)),
+    };
+    Setting::On(keys)
+}
+
+fn ratio(node: &Node, problems: &mut Problems<'_>) -> Option<f64> {
+    let ratio = number(node, "failure_ratio", problems)?.as_f64()?;
+    if (0.01..=1.0).contains(&ratio) {
+        return Some(ratio);
+    }
+    let message = format!("`failure_ratio` is {ratio}, expected 0.01 to 1");
+    problems.error_help(node.span, message, "0.5 means: half of the calls failed");
+    None
+}
+
+/// A lane, one of those declared if any are: a lane of its own for a misspelt name would wait for workers that nobody
+/// counted with.
+pub(super) fn lane(
+    node: &Node,
+    declared: Option<&BTreeMap<Lane, LaneSpec>>,
+    problems: &mut Problems<'_>,
+) -> Option<Lane> {
+    let name = text(node, "lane", problems)?;
+    let lane = Lane::try_new(name).map_err(|error| problems.error(node.span, error.to_string())).ok()?;
+    if let Some(declared) = declared
+        && !declared.contains_key(&lane)
+        && !Lane::standing().contains(&lane)
+    {
+        let standing = Lane::standing();
+        let own = || declared.keys().filter(|lane| !standing.contains(lane));
+        let names = || own().chain(&standing).map(Lane::as_str);
+        let known = format!("the lanes are {}", listing(names()));
+        let help = match closest(name, names()) {
+            Some(near) => format!("did you mean `{near}`? {known}"),
+            None => {
+                format!(
+                    "{known}; add `{name}: {{concurrency: {}}}` under `lanes`",
+                    LaneSpec::DEFAULT.concurrency
+                )
+            }
+        };
+        problems.error_help(node.span, format!("there is no lane `{name}`"), help);
+        return None;
+    }
+    Some(lane)
+}
+
+fn default_effects(handler: Option<&Handler>) -> Effects {
+    match handler {
+        Some(Handler::Builtin(name)) if READ_ONLY_HANDLERS.contains(&name.as_str()) => Effects::ReadOnly,
+        _ => Effects::default(),
+    }
+}
+
+impl<T> Setting<T> {
+    /// What a tool says over what the defaults say; `merge` decides where both say something.
+    fn over(self, defaults: Self, merge: impl Fn(T, T) -> T) -> Self {
+        match (self, defaults) {
+            (Self::Unset, defaults) => defaults,
+            (Self::On(own), Self::On(defaults)) => Self::On(merge(own, defaults)),
+            (own, _) => own,
+        }
+    }
+}
+
+impl RetryKeys {
+    fn over(self, defaults: Self) -> Self {
+        Self {
+            max_attempts: self.max_attempts.or(defaults.max_attempts),
+            initial_ms: self.initial_ms.or(defaults.initial_ms),
+            max_ms: self.max_ms.or(defaults.max_ms),
+        }
+    }
+}
+
+impl BreakerKeys {
+    fn over(self, defaults: Self) -> Self {
+        Self {
+            failure_ratio: self.failure_ratio.or(defaults.failure_ratio),
+            min_calls: self.min_calls.or(defaults.min_calls),
+            window_ms: self.window_ms.or(defaults.window_ms),
+            open_ms: self.open_ms.or(defaults.open_ms),
+        }
+    }
+
+    fn build(self, section: &Section<'_>, problems: &mut Problems<'_>) -> Option<BreakerPolicy> {
+        // The values of `BreakerPolicy::DEFAULT`, which a test compares.
+        let policy = BreakerPolicy::try_new(
+            self.failure_ratio.unwrap_or(0.5),
+            self.min_calls.unwrap_or(10),
+            self.window_ms.unwrap_or(60_000),
+            self.open_ms.unwrap_or(30_000),
+        );
+        accept(policy, section.span(), problems)
+    }
+}
+
+fn accept<T>(policy: Result<T, PolicyError>, span: Span, problems: &mut Problems<'_>) -> Option<T> {
+    policy.map_err(|error| problems.error(span, error.to_string())).ok()
+}
+
+fn narrow(value: Option<u64>) -> Option<u32> {
+    value.and_then(|value| u32::try_from(value).ok())
+}

@@ -1,0 +1,116 @@
+//! One tool.
+
+use super::super::diagnostic::Problems;
+use super::super::parameters::Parameters;
+use super::super::rules;
+use super::super::section::Section;
+use super::super::syntax::cut;
+use super::super::tree::Entry;
+use super::super::{Handler, ToolSpec};
+use super::policy::{self, Common};
+use super::{command, http, named, output, parameters};
+
+const KEYS: [&str; 14] = [
+    "title",
+    "description",
+    "parameters",
+    "handler",
+    "command",
+    "request",
+    "creates_functions",
+    "timeout",
+    "retry",
+    "rate_limit",
+    "breaker",
+    "effects",
+    "lane",
+    "output",
+];
+
+/// Reads one tool. `None` when a key that it cannot do without is missing or wrong.
+pub(super) fn read(entry: &Entry, common: &Common, problems: &mut Problems<'_>) -> Option<ToolSpec> {
+    let what = format!("tool `{}`", cut(&entry.key));
+    let section = Section::open(&entry.value, entry.key_span, what, &KEYS, problems)?;
+    section.require("description", "description: \"What the tool does\"", problems);
+    let description = section.text("description", problems);
+    let title = section.text("title", problems);
+    let parameters =
+        section.get("parameters").map(|node| parameters::read(node, problems)).unwrap_or_default();
+    let handler = handler(&section, &parameters, problems);
+    let creates_functions = creates_functions(&section, handler.as_ref(), problems);
+    let policy = policy::read(&section, common, handler.as_ref(), problems);
+    let output = section.get("output").map(|node| output::read(node, problems));
+    let (output, output_validator) = output.flatten().unzip();
+    Some(ToolSpec {
+        name: entry.key.clone(),
+        title,
+        description: description?,
+        handler: handler?,
+        creates_functions,
+        parameters,
+        policy: policy?,
+        output,
+        output_validator,
+    })
+}
+
+fn handler(section: &Section<'_>, parameters: &Parameters, problems: &mut Problems<'_>) -> Option<Handler> {
+    let name = handler_name(section, problems);
+    for (handler, key) in [(Handler::COMMAND, "command"), (Handler::HTTP, "request")] {
+        check_section(section, name.as_deref(), handler, key, problems);
+    }
+    match name?.as_str() {
+        Handler::COMMAND => {
+            command::read(section.entry("command")?, parameters, problems).map(Handler::Command)
+        }
+        Handler::HTTP => http::read(section.entry("request")?, parameters, problems).map(Handler::Http),
+        name => Some(Handler::Builtin(name.to_owned())),
+    }
+}
+
+/// Whether the tool may make functions: whoever calls it could run anything with their role, so it has to be said.
+fn creates_functions(section: &Section<'_>, handler: Option<&Handler>, problems: &mut Problems<'_>) -> bool {
+    const KEY: &str = "creates_functions";
+    let said = section.boolean(KEY, problems);
+    let is_other = handler.is_some_and(|handler| handler.name() != Handler::CREATE_FUNCTION);
+    if let Some(entry) = section.entry(KEY).filter(|_| is_other) {
+        let message = format!("`{KEY}` belongs to the handler `{}` only", Handler::CREATE_FUNCTION);
+        problems.error_help(entry.key_span, message, "remove it");
+    }
+    said.unwrap_or(false)
+}
+
+fn handler_name(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<String> {
+    let example = match () {
+        () if section.get("command").is_some() => "handler: command",
+        () if section.get("request").is_some() => "handler: http.request",
+        () => "handler: aws_lambda.invoke",
+    };
+    let node = section.require("handler", example, problems)?;
+    named(node, "handler", &rules::HANDLER, problems)
+}
+
+/// A handler that needs a section has it, and a section has its handler.
+fn check_section(
+    section: &Section<'_>,
+    name: Option<&str>,
+    handler: &str,
+    key: &str,
+    problems: &mut Problems<'_>,
+) {
+    match (name == Some(handler), section.entry(key)) {
+        (true, None) => {
+            let message = format!("{} has the handler `{handler}` but no `{key}`", section.what());
+            let help = match key {
+                "command" => "add `command: {program: python3, args: [tool.py]}`",
+                _ => "add `request: {url: \"https://api.example.com/things/{id}\"}`",
+            };
+            problems.error_help(section.span(), message, help);
+        }
+        (false, Some(entry)) if name.is_some() => {
+            let message = format!("`{key}` belongs to the handler `{handler}` only");
+            problems.error_help(entry.key_span, message, format!("remove it, or write `handler: {handler}`"));
+        }
+        _ => {}
+    }
+}

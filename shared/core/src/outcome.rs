@@ -1,0 +1,136 @@
+//! What came of one run of a tool. Outcomes are data; whether attempts remain is [`settle`](crate::settle)'s business.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::limits;
+
+/// How a tool's run ended.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub enum Outcome {
+    /// The tool did its work; the value is the job's result.
+    Done(Value),
+    /// The tool did not do its work.
+    Failed(Failure),
+    /// The tool asks to run later. This consumes no attempt.
+    Deferred {
+        /// Milliseconds from now, at most [`limits::POSTPONE_MAX_MS`].
+        delay_ms: u64,
+        /// Why, for people.
+        why: String,
+    },
+    /// The tool saw that it was asked to stop, and stopped.
+    Cancelled,
+}
+
+impl Outcome {
+    /// A failure that another attempt cannot mend.
+    pub fn permanent(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::Failed(Failure { kind, message: message.into(), retry: Retry::Never })
+    }
+
+    /// A failure that another attempt may mend, after the tool's usual backoff.
+    pub fn transient(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::Failed(Failure { kind, message: message.into(), retry: Retry::Backoff })
+    }
+}
+
+/// A failed run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class of the failure, stable and for programs.
+    pub kind: ErrorKind,
+    /// What went wrong, for people; cut to [`limits::ERROR_MESSAGE_MAX_BYTES`] when recorded.
+    pub message: String,
+    /// Whether another attempt makes sense.
+    pub retry: Retry,
+}
+
+/// Whether and when a failed job may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Another attempt would fail the same way.
+    Never,
+    /// After the delay that the tool's retry policy gives.
+    Backoff,
+    /// Not before this many milliseconds have passed: the dependency said so.
+    After(u64),
+}
+
+/// The class of a failure: stable names that programs may match on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The parameters do not fit the tool.
+    InvalidParameters,
+    /// The manifest has no such tool, or the worker no such handler.
+    UnknownTool,
+    /// The message on the queue is not an envelope that this version reads.
+    MalformedEnvelope,
+    /// The file, object, function or page does not exist.
+    NotFound,
+    /// The tool may not do this: a refused address, a folder outside the allowed ones, a missing permission.
+    Forbidden,
+    /// The attempt overran the tool's timeout and was stopped.
+    Timeout,
+    /// The tool panicked.
+    Panic,
+    /// The process that ran the attempt was killed, or lost its lease.
+    Crashed,
+    /// The dependency asked for fewer calls.
+    Throttled,
+    /// The dependency could not be reached or answered with a fault of its own.
+    Unavailable,
+    /// The result is larger than [`limits::RESULT_MAX_BYTES`], or not what the tool's output promises.
+    BadOutput,
+    /// The program ended with a non-zero exit code.
+    Exit,
+    /// The job was asked to stop.
+    Cancelled,
+    /// The job's deadline passed.
+    DeadlinePassed,
+    /// The attempt ended without an answer: its effect may or may not have happened.
+    InDoubt,
+    /// Anything else the tool reports.
+    ToolFailed,
+}
+
+/// Why a job did not succeed, as recorded in its row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobError {
+    /// The class of the failure.
+    pub kind: ErrorKind,
+    /// What went wrong, for people.
+    pub message: String,
+}
+
+impl ErrorKind {
+    /// Whether what the tool was to bring about may have happened all the same: it was cut off, or its answer got lost.
+    pub fn leaves_doubt(self) -> bool {
+        matches!(self, Self::Timeout | Self::Panic | Self::Crashed | Self::InDoubt)
+    }
+}
+
+impl JobError {
+    /// An error whose message is cut to [`limits::ERROR_MESSAGE_MAX_BYTES`], at a character's edge.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        truncate(&mut message, limits::ERROR_MESSAGE_MAX_BYTES);
+        Self { kind, message }
+    }
+}
+
+/// Cuts `text` to at most `max_bytes`, at a character's edge, and marks the cut with `…`.
+pub fn truncate(text: &mut String, max_bytes: usize) {
+    if text.len() <= max_bytes {
+        return;
+    }
+    let mut end = max_bytes.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.push('…');
+}

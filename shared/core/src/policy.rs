@@ -1,0 +1,65 @@
+//! What the manifest says about how a tool is run, each policy valid by construction.
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::breaker::BreakerPolicy;
+pub use crate::limiter::RateLimit;
+pub use crate::retry::RetryPolicy;
+
+/// A policy's value lies outside its bounds.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("`{key}` is {value}, expected {min} to {max}")]
+pub struct PolicyError {
+    /// The key, as the manifest spells it.
+    pub key: &'static str,
+    /// The value given.
+    pub value: f64,
+    /// The least value allowed.
+    pub min: f64,
+    /// The greatest value allowed.
+    pub max: f64,
+}
+
+impl PolicyError {
+    pub(crate) fn check(key: &'static str, value: u64, min: u64, max: u64) -> Result<(), Self> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "bounds are far below 2^53; the float is only printed"
+        )]
+        Self::check_ratio(key, value as f64, min as f64, max as f64)
+    }
+
+    pub(crate) fn check_ratio(key: &'static str, value: f64, min: f64, max: f64) -> Result<(), Self> {
+        if value >= min && value <= max { Ok(()) } else { Err(Self { key, value, min, max }) }
+    }
+}
+
+/// What a second run of a tool with the same parameters would do to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effects {
+    /// Nothing: it only looks.
+    ReadOnly,
+    /// Nothing more: the tool hands its idempotency key (the job id) to a provider that honours it.
+    #[default]
+    Keyed,
+    /// Harm: it is started once. A crash while it runs leaves the job `IN_DOUBT`.
+    AtMostOnce,
+}
+
+/// How a tool is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolPolicy {
+    /// Milliseconds one attempt may take, 1 to [`crate::limits::TIMEOUT_MAX_MS`].
+    pub timeout_ms: u64,
+    /// Attempts and the waits between them.
+    pub retry: RetryPolicy,
+    /// Calls per second, if bounded.
+    pub rate_limit: Option<RateLimit>,
+    /// When to stop calling a dependency that fails, if at all.
+    pub breaker: Option<BreakerPolicy>,
+    /// What a second run would do.
+    pub effects: Effects,
+    /// The queue its jobs wait in.
+    pub lane: crate::ids::Lane,
+}

@@ -1,0 +1,108 @@
+use async_trait::async_trait;
+use serde::Serialize;
+
+/// What to analyse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// A file on this machine.
+    File {
+        /// The path, as the caller wrote it.
+        path: String,
+    },
+    /// An object of a bucket.
+    Object {
+        /// The bucket's name.
+        bucket: String,
+        /// The object's key, decoded.
+        key: String,
+    },
+}
+
+impl Place {
+    /// The last part of the path or key: what people call the file.
+    pub fn name(&self) -> &str {
+        let (Self::File { path: whole } | Self::Object { key: whole, .. }) = self;
+        whole.rsplit('/').next().unwrap_or(whole)
+    }
+}
+
+/// Opens places for reading.
+///
+/// All methods of this port are polled on a thread that may block: an implementation over files may simply read, one
+/// over a network awaits. A future may be dropped at any await point, when nobody wants the answer any more.
+#[async_trait]
+pub trait ByteSource: Send + Sync + 'static {
+    /// Once this returned, the size is known and stays the size of what the reader yields.
+    ///
+    /// # Errors
+    /// When there is no such regular file or object, or it cannot be read.
+    async fn open(&self, place: &Place) -> Result<Opened, SourceError>;
+}
+
+/// An opened file or object.
+pub struct Opened {
+    /// The size when it was opened. What is appended later is not read.
+    pub size_bytes: u64,
+    /// What tells one content of this place from another: an ETag or a version id. Reported as it is.
+    pub version: Option<String>,
+    /// Reads the bytes.
+    pub reader: Box<dyn ByteReader>,
+}
+
+/// Ranged reads of one opened file or object.
+///
+/// Reads come in order from the start, and then perhaps a few near the end: an implementation over a network does well
+/// to keep one response open and to serve reads in order from it.
+#[async_trait]
+pub trait ByteReader: Send {
+    /// Once this returned `n`, the first `n` bytes of `buffer` are those at `offset`. Fewer than asked for may come;
+    /// zero comes only at the end.
+    ///
+    /// # Errors
+    /// When the bytes cannot be read, or are no longer those that were opened.
+    async fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError>;
+}
+
+/// Why a place could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is nothing at the place.
+    #[error("{place} does not exist")]
+    NotFound {
+        /// The path, or bucket and key.
+        place: String,
+    },
+    /// The place exists but must not be read, or lies outside the allowed folder.
+    #[error("{place} may not be read: {why}")]
+    Forbidden {
+        /// The path, or bucket and key.
+        place: String,
+        /// Which rule forbids it.
+        why: &'static str,
+    },
+    /// The place names nothing that can be analysed, such as a directory or a device.
+    #[error("{place} cannot be analysed: {why}")]
+    Invalid {
+        /// The path, or bucket and key.
+        place: String,
+        /// What is wrong, and what would be right.
+        why: &'static str,
+    },
+    /// The source asked for fewer calls.
+    #[error("the source of {place} asks for fewer calls")]
+    Throttled {
+        /// The path, or bucket and key.
+        place: String,
+        /// Milliseconds the source asked to wait, if it did.
+        retry_after_ms: Option<u64>,
+    },
+    /// Reading failed in a way that may pass.
+    #[error("failed to read {place}")]
+    Unavailable {
+        /// The path, or bucket and key.
+        place: String,
+        /// What failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,88 @@
+//! What the domain needs from the outside. Each method's doc says what is true once it has returned.
+//!
+//! `gantz-testkit` holds one conformance suite for each port of [`Ports`]; every adapter runs it. What only S3 offers,
+//! [`ObjectList`], [`ByteSource`] and [`Watermarks`], has tests of its own.
+
+mod batches;
+mod blobs;
+mod bytes;
+mod events;
+mod fleet;
+mod objects;
+mod queue;
+mod store;
+mod watermarks;
+
+pub use batches::BatchStore;
+pub use blobs::{BlobError, BlobStore};
+pub use bytes::{ByteReader, ByteSource, Opened, Place, SourceError};
+pub use events::EventSink;
+pub use fleet::{BreakerState, Limits};
+pub use objects::{Object, ObjectList, ObjectPage};
+pub use queue::{Depth, EntryError, JobQueue, Message, NewMessage, Postponed, QueueLimits, Receipt, Receive};
+pub use store::{JobFilter, JobPage, JobStore};
+pub use watermarks::{Watermark, Watermarks};
+
+use std::sync::Arc;
+
+/// Every port of one backend. Clones share it.
+#[derive(Clone)]
+pub struct Ports {
+    /// Rows of jobs.
+    pub jobs: Arc<dyn JobStore>,
+    /// Rows of batches.
+    pub batches: Arc<dyn BatchStore>,
+    /// Messages.
+    pub queue: Arc<dyn JobQueue>,
+    /// Large parameters and results.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Completion events.
+    pub events: Arc<dyn EventSink>,
+    /// What the fleet shares.
+    pub limits: Arc<dyn Limits>,
+}
+
+impl Ports {
+    /// One backend that is every port.
+    pub fn of<B>(backend: B) -> Self
+    where
+        B: JobStore + BatchStore + JobQueue + BlobStore + EventSink + Limits + 'static,
+    {
+        let backend = Arc::new(backend);
+        Self {
+            jobs: backend.clone(),
+            batches: backend.clone(),
+            queue: backend.clone(),
+            blobs: backend.clone(),
+            events: backend.clone(),
+            limits: backend,
+        }
+    }
+}
+
+/// A port could not do its job.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PortError {
+    /// The service asked for fewer calls.
+    #[error("throttled: {0}")]
+    Throttled(String),
+    /// The call may have been applied or not; the same call may succeed later.
+    #[error("{0}")]
+    Transient(String),
+    /// The same call will fail again.
+    #[error("{0}")]
+    Permanent(String),
+    /// What is stored cannot be read: no call for it will succeed until somebody mends it. Calls for other things do.
+    #[error("what is stored is damaged: {0}")]
+    Damaged(String),
+}
+
+impl PortError {
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Throttled(_) | Self::Transient(_))
+    }
+}
+
+/// The result of a port's method.
+pub type PortResult<T> = Result<T, PortError>;

@@ -1,0 +1,59 @@
+//! The retry schedule of a job: exponential, capped, with full jitter.
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::uniform;
+use crate::limits;
+use crate::policy::PolicyError;
+
+/// How long a message waits that a port failed under, by how often it was received.
+pub fn after_port_failure_ms(receives: u32) -> u64 {
+    let doublings = receives.saturating_sub(1).min(16);
+    (limits::PORT_RETRY_MS << doublings).min(limits::PORT_RETRY_MAX_MS)
+}
+
+/// How often and how patiently a tool is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    max_attempts: u32,
+    initial_ms: u64,
+    max_ms: u64,
+}
+
+impl RetryPolicy {
+    /// Three attempts, from one second, at most five minutes apart.
+    pub const DEFAULT: Self = Self { max_attempts: 3, initial_ms: 1_000, max_ms: 300_000 };
+
+    /// A policy of `max_attempts` (1 to [`limits::ATTEMPTS_MAX`]) whose ceiling starts at `initial_ms`, doubles with
+    /// each attempt, and never exceeds `max_ms` (at most [`limits::POSTPONE_MAX_MS`]).
+    ///
+    /// # Errors
+    /// When a bound is broken, naming the key and the value that would do.
+    pub fn try_new(max_attempts: u32, initial_ms: u64, max_ms: u64) -> Result<Self, PolicyError> {
+        PolicyError::check("max_attempts", u64::from(max_attempts), 1, u64::from(limits::ATTEMPTS_MAX))?;
+        PolicyError::check("max_delay", max_ms, 1, limits::POSTPONE_MAX_MS)?;
+        PolicyError::check("initial_delay", initial_ms, 1, max_ms)?;
+        Ok(Self { max_attempts, initial_ms, max_ms })
+    }
+
+    /// Attempts in all, the first included.
+    pub fn max_attempts(&self) -> u32 {
+        self.max_attempts
+    }
+
+    /// The longest wait after attempt number `attempt` (from 1), before jitter.
+    pub fn ceiling_ms(&self, attempt: u32) -> u64 {
+        let doublings = attempt.saturating_sub(1).min(63);
+        self.initial_ms.saturating_mul(1 << doublings).min(self.max_ms)
+    }
+
+    /// The wait after attempt number `attempt`: uniform between zero and the ceiling ("full jitter", AWS Architecture
+    /// Blog, *Exponential Backoff and Jitter*), and never before `retry_after_ms`, to which jitter is added so that
+    /// callers told the same moment do not all return at it.
+    pub fn delay_ms(&self, attempt: u32, retry_after_ms: Option<u64>, random: u64) -> u64 {
+        let floor_ms = retry_after_ms.unwrap_or(0);
+        let ceiling_ms = self.ceiling_ms(attempt);
+        let spread_ms = if retry_after_ms.is_some() { ceiling_ms.min(floor_ms / 4) } else { ceiling_ms };
+        floor_ms.saturating_add(uniform(random, spread_ms)).min(limits::POSTPONE_MAX_MS)
+    }
+}

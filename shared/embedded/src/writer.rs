@@ -1,0 +1,198 @@
+//! The one thread that writes, and its group commit.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use gantz_core::ports::{PortError, PortResult};
+use rusqlite::Connection;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::oneshot;
+
+use crate::queue::Queues;
+
+/// Operations in one commit. More would not lower the cost of each, and would keep the first ones waiting.
+const GROUP_MAX: usize = 512;
+/// Operations that wait for their group. Past it callers wait for room: a disk that stalls must not fill the memory.
+const WAITING_MAX: usize = 8 * GROUP_MAX;
+
+/// Hands operations to the writing thread. The thread ends when the last handle is gone.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    operations: Sender<Box<dyn Operation>>,
+}
+
+impl Writer {
+    /// Starts the thread. What operations changed of `queues` is kept or taken back with their group.
+    pub(crate) fn start(
+        connection: Connection,
+        queues: Arc<Queues>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (operations, mut waiting) = mpsc::channel(WAITING_MAX);
+        let thread = std::thread::Builder::new()
+            .name("gantz-writer".into())
+            .spawn(move || run(&connection, &mut waiting, &queues))?;
+        Ok((Self { operations }, thread))
+    }
+
+    /// Runs `work` on the writing thread and returns its value once it is durable.
+    ///
+    /// An error of `work` undoes the whole group it was part of, and every caller of that group gets an error. So
+    /// `work` fails only when the database does: what callers can do wrong is part of its value. Damage that it finds
+    /// before it has written anything is its caller's alone: whoever reads rows reads them first.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> PortResult<T> {
+        self.call_then(work, |_| ()).await
+    }
+
+    /// As [`Writer::call`]; `then` runs once the value is durable, also if the caller no longer waits for it.
+    pub(crate) async fn call_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> PortResult<T> {
+        let (reply, answer) = oneshot::channel();
+        let call = Call { work: Some(work), value: None, then, reply };
+        let stopped = || PortError::Permanent("the store is closed".into());
+        self.operations.send(Box::new(call)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+#[cfg(test)]
+impl Writer {
+    /// Runs whatever `operations` ask of the writer at first, as one group: the thread is busy until then.
+    pub(crate) async fn one_group<T>(&self, operations: impl Future<Output = T>) -> T {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let busy = self.call(move |_| Ok(wait.recv().ok()));
+        tokio::join!(busy, operations, async move { drop(go) }).1
+    }
+}
+
+trait Operation: Send {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    fn committed(self: Box<Self>);
+    fn undone(self: Box<Self>, error: &PortError);
+}
+
+struct Call<T, W, N> {
+    work: Option<W>,
+    value: Option<PortResult<T>>,
+    then: N,
+    reply: oneshot::Sender<PortResult<T>>,
+}
+
+impl<T, W, N> Operation for Call<T, W, N>
+where
+    T: Send,
+    W: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    N: FnOnce(&T) + Send,
+{
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        let written = connection.total_changes();
+        self.value = match work(connection) {
+            Ok(value) => Some(Ok(value)),
+            Err(error) if is_damage(&error) && connection.total_changes() == written => {
+                Some(Err(port_error(&error)))
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+
+    fn committed(self: Box<Self>) {
+        let Some(value) = self.value else { return };
+        if let Ok(value) = &value {
+            (self.then)(value);
+        }
+        // A caller that went away needs no answer.
+        self.reply.send(value).ok();
+    }
+
+    fn undone(self: Box<Self>, error: &PortError) {
+        self.reply.send(Err(error.clone())).ok();
+    }
+}
+
+fn run(connection: &Connection, waiting: &mut Receiver<Box<dyn Operation>>, queues: &Queues) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while let Some(first) = waiting.blocking_recv() {
+        group.push(first);
+        match commit(connection, &mut group, waiting) {
+            Ok(()) => {
+                queues.keep();
+                for operation in group.drain(..) {
+                    operation.committed();
+                }
+            }
+            Err(error) => {
+                undo(connection);
+                // Before the callers hear of it: what they hold then is as it was.
+                queues.take_back();
+                let error = port_error(&error);
+                tracing::error!(%error, operations = group.len(), "a group of writes was undone");
+                for operation in group.drain(..) {
+                    operation.undone(&error);
+                }
+            }
+        }
+    }
+}
+
+/// Runs the group, and whatever else arrives meanwhile, as one transaction.
+fn commit(
+    connection: &Connection,
+    group: &mut Vec<Box<dyn Operation>>,
+    waiting: &mut Receiver<Box<dyn Operation>>,
+) -> rusqlite::Result<()> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let mut done = 0;
+    while let Some(operation) = group.get_mut(done) {
+        operation.run(connection)?;
+        done += 1;
+        if done == group.len() && done < GROUP_MAX {
+            group.extend(waiting.try_recv().ok());
+        }
+    }
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    Ok(())
+}
+
+fn undo(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "failed to roll back");
+    }
+}
+
+/// What a database error means to a port's caller.
+pub(crate) fn port_error(error: &rusqlite::Error) -> PortError {
+    use rusqlite::ErrorCode;
+    if is_damage(error) {
+        return PortError::Damaged(error.to_string());
+    }
+    let message = format!("SQLite: {error}");
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => {
+            PortError::Transient(message)
+        }
+        Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => PortError::Transient(message),
+        _ => PortError::Permanent(message),
+    }
+}
+
+/// A row does not hold what was written to it: somebody's hand, another program or the disk changed it. The database
+/// itself is well.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error;
+    matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::InvalidColumnType(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..)
+    )
+}

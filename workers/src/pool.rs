@@ -1,0 +1,189 @@
+//! A lane's workers as a long-polling process: receives as many messages as it has room for, and runs each on a task
+//! of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff;
+use gantz_core::host::uniform;
+use gantz_core::ids::{Lane, QueueName};
+use gantz_core::ports::{Message, PortResult, QueueLimits, Receive};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::delivery::{Delivery, Disposition, Tenure};
+use crate::process::{VISIBILITY_MS, Worker};
+use crate::stop::{Phase, Stop};
+
+/// One long poll: what SQS allows.
+const WAIT_MS: u64 = 20_000;
+/// Messages whose jobs have ended and whose queue has not answered yet: many times what one call takes. More wait with
+/// their room taken, so that a queue that no longer answers stops the work.
+const SETTLING_MAX: u32 = 256;
+/// Pauses between polls while the queue fails.
+const POLL_RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// Works off a lane with up to `concurrency` jobs at once, until told to stop; returns when the last job has ended or
+/// was handed back.
+pub async fn serve(worker: Arc<Worker>, lane: Lane, concurrency: u32, stop: Stop) {
+    let queue = QueueName::Lane(lane);
+    let room = Arc::new(Semaphore::new(concurrency as usize));
+    let settling = Arc::new(Semaphore::new(SETTLING_MAX as usize));
+    let mut trouble = ExponentialBackoff {
+        initial_interval: Duration::from_millis(100),
+        max_interval: POLL_RETRY_MAX,
+        // The crate would draw random numbers of its own: `spread` takes the worker's.
+        randomization_factor: 0.0,
+        // A worker that cannot reach its queue keeps trying; whoever runs it decides when that is enough.
+        max_elapsed_time: None,
+        ..ExponentialBackoff::default()
+    };
+    while stop.is_running() {
+        let Some(permits) = free_room(&room, concurrency, &worker, &stop).await else { break };
+        let received = tokio::select! {
+            biased;
+            () = stop.reached(Phase::Drain) => break,
+            received = receive(&worker, &queue, permits.num_permits()) => received,
+        };
+        match received {
+            Ok(messages) => {
+                trouble.reset();
+                start(&worker, &queue, messages, permits, &settling, &stop);
+            }
+            Err(error) => {
+                let pause = spread(trouble.next_backoff().unwrap_or(POLL_RETRY_MAX), worker.entropy.next());
+                tracing::warn!(%queue, %error, ?pause, "failed to receive");
+                tokio::select! {
+                    biased;
+                    () = stop.reached(Phase::Drain) => break,
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        }
+    }
+    // Every job holds a permit of one or the other until its message is settled. The semaphores are never closed.
+    let _all = room.acquire_many(concurrency).await;
+    let _settled = settling.acquire_many(SETTLING_MAX).await;
+}
+
+/// The pause, half of it up to one and a half: workers that lost their queue at once do not all ask again at once.
+fn spread(pause: Duration, random: u64) -> Duration {
+    let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(pause_ms / 2 + uniform(random, pause_ms))
+}
+
+/// As much room as there is, at least for one message, at most for one call; where calls cost, what comes free in a
+/// moment besides. `None` once told to stop.
+async fn free_room(
+    room: &Arc<Semaphore>,
+    concurrency: u32,
+    worker: &Worker,
+    stop: &Stop,
+) -> Option<OwnedSemaphorePermit> {
+    let mut permits = tokio::select! {
+        biased;
+        () = stop.reached(Phase::Drain) => return None,
+        permit = Arc::clone(room).acquire_owned() => permit.ok()?,
+    };
+    let QueueLimits { batch, gather_ms, .. } = worker.ports.queue.limits();
+    // Not more than half of the room: the other half is at work meanwhile.
+    let worth_a_call = u32::try_from(batch).unwrap_or(u32::MAX).min(concurrency.div_ceil(2));
+    if gather_ms > 0 {
+        let others = Arc::clone(room).acquire_many_owned(worth_a_call.saturating_sub(1));
+        if let Ok(Ok(others)) = timeout(Duration::from_millis(gather_ms), others).await {
+            permits.merge(others);
+        }
+    }
+    let more = room.available_permits().min(batch.saturating_sub(permits.num_permits()));
+    if let Ok(more) = u32::try_from(more)
+        && let Ok(others) = Arc::clone(room).try_acquire_many_owned(more)
+    {
+        permits.merge(others);
+    }
+    Some(permits)
+}
+
+async fn receive(worker: &Worker, queue: &QueueName, max: usize) -> PortResult<Vec<Message>> {
+    let ask = Receive { max, visibility_ms: VISIBILITY_MS, wait_ms: WAIT_MS };
+    worker.ports.queue.receive(queue, ask).await
+}
+
+fn start(
+    worker: &Arc<Worker>,
+    queue: &QueueName,
+    messages: Vec<Message>,
+    mut permits: OwnedSemaphorePermit,
+    settling: &Arc<Semaphore>,
+    stop: &Stop,
+) {
+    for message in messages {
+        let permit = permits.split(1);
+        let (worker, queue, stop) = (Arc::clone(worker), queue.clone(), stop.clone());
+        let settling = Arc::clone(settling);
+        tokio::spawn(async move {
+            let disposition = run(&worker, &queue, &message, &stop).await;
+            // The next job need not wait for the queue, which gathers what it is told for calls that are worth it.
+            let _settling = settling.acquire_owned().await;
+            drop(permit);
+            settle(&worker, &queue, &message, disposition).await;
+        });
+    }
+}
+
+async fn run(worker: &Worker, queue: &QueueName, message: &Message, stop: &Stop) -> Disposition {
+    if stop.is_running() {
+        worker.process(&Delivery { queue, message, tenure: Tenure::Renewed, stop }).await
+    } else {
+        Disposition::HAND_BACK
+    }
+}
+
+async fn settle(worker: &Worker, queue: &QueueName, message: &Message, disposition: Disposition) {
+    if let Err(error) = carry_out(worker, queue, message, disposition).await {
+        // The message comes back when its visibility ends, and finds its job as it is.
+        tracing::warn!(message_id = message.id, %error, "failed to settle a message");
+    }
+}
+
+/// Does with a message what was decided.
+pub(crate) async fn carry_out(
+    worker: &Worker,
+    queue: &QueueName,
+    message: &Message,
+    disposition: Disposition,
+) -> PortResult<()> {
+    let port = &worker.ports.queue;
+    match disposition {
+        Disposition::Acknowledge => {
+            let answers = port.delete(queue, vec![message.receipt.clone()]).await?;
+            for error in answers.into_iter().filter_map(Result::err) {
+                tracing::warn!(message_id = message.id, %error, "failed to acknowledge");
+            }
+            Ok(())
+        }
+        Disposition::Postpone { delay_ms, why } => {
+            port.postpone(queue, &message.receipt, delay_ms, why).await
+        }
+        Disposition::Quarantine(reason) => {
+            tracing::error!(message_id = message.id, reason, "set a message aside");
+            port.quarantine(queue, message, &reason).await
+        }
+        Disposition::Leave => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Time and randomness are arguments: of two workers with the same numbers, both wait as long.
+    #[test]
+    fn pauses_spread_by_the_workers_own_numbers() {
+        let pause = Duration::from_millis(1_000);
+        let table = [(0, 500), (u64::MAX / 2, 1_000), (u64::MAX, 1_500)];
+        for (random, expected_ms) in table {
+            assert_eq!(spread(pause, random), Duration::from_millis(expected_ms), "{random}");
+        }
+    }
+}

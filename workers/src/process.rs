@@ -1,0 +1,438 @@
+//! The pipeline of one delivery: gate -> claim -> run -> settle -> record -> publish -> mark -> acknowledge.
+//!
+//! Order is law. The message that is still on the queue is the outbox: a crash anywhere in here leads to a redelivery
+//! that finds the row as it was left and repeats the rest, and every step may be repeated.
+
+use std::time::Duration;
+
+use gantz_core::envelope::{Envelope, Parameters};
+use gantz_core::event;
+use gantz_core::host::{Clock, Entropy};
+use gantz_core::ids::params_hash;
+use gantz_core::job::{JobRecord, JobResult};
+use gantz_core::lifecycle::{
+    self, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict, Held, Release, ReleaseVerdict,
+};
+use gantz_core::limits::{
+    INLINE_RESULT_MAX_BYTES, LEASE_MS, PARAMETERS_MAX_BYTES, RESULT_MAX_BYTES, SETTLE_MARGIN_MS,
+};
+use gantz_core::manifest::ToolSpec;
+use gantz_core::outcome::{ErrorKind, Failure, JobError, Outcome, Retry};
+use gantz_core::policy::{Effects, RetryPolicy};
+use gantz_core::ports::{BlobError, PortError, PortResult, Ports, Postponed};
+use gantz_core::retry;
+use gantz_core::settle::{AttemptEnd, Settlement, settle};
+use gantz_core::tool::Call;
+use serde_json::Value;
+
+use crate::delivery::{Delivery, Disposition};
+use crate::gate::{Admission, Gates, Pass};
+use crate::metrics::{Measure, Observer};
+use crate::registry::{ReadyTool, Toolbox};
+use crate::run::{Attempt, RunEnd};
+
+/// Tries to record an outcome, and the pause before the second one. It doubles: six seconds in all, a fifth of a lease.
+const INSIST_TRIES: u32 = 6;
+const INSIST_PAUSE: Duration = Duration::from_millis(200);
+/// A lease is never believed to end sooner than this, so that two deliveries do not spin around each other.
+const LEASE_HELD_MIN_MS: u64 = 100;
+
+/// What runs jobs: the ports, the tools, and a name.
+pub struct Worker {
+    pub(crate) ports: Ports,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) observer: Observer,
+    tools: Toolbox,
+    gates: Gates,
+    name: String,
+}
+
+/// Whether a job is this delivery's to run.
+enum Claimed {
+    Granted(Box<JobRecord>),
+    Not(Disposition),
+}
+
+impl Worker {
+    /// A worker with a name of its own; leases and finished rows carry it.
+    pub fn new(
+        ports: Ports,
+        tools: Toolbox,
+        clock: Clock,
+        entropy: Entropy,
+        name: impl Into<String>,
+    ) -> Self {
+        let gates = Gates::new(ports.limits.clone(), clock.clone(), entropy.clone());
+        let observer = Observer::default();
+        Self { ports, clock, entropy, observer, tools, gates, name: name.into() }
+    }
+
+    /// The same worker, that tells this observer what happens.
+    #[must_use]
+    pub fn observed_by(self, observer: Observer) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Takes one delivery as far as it goes, and says what becomes of its message.
+    pub async fn process(&self, delivery: &Delivery<'_>) -> Disposition {
+        let disposition = self.deliver(delivery).await.unwrap_or_else(|error| {
+            let message = delivery.message;
+            if let PortError::Damaged(why) = error {
+                // Another delivery would find the same.
+                return Disposition::Quarantine(why);
+            }
+            tracing::warn!(message_id = message.id, %error, "a delivery was interrupted and will be repeated");
+            let delay_ms = retry::after_port_failure_ms(message.receives);
+            Disposition::Postpone { delay_ms, why: Postponed::PortFailed(error.to_string()) }
+        });
+        if let Disposition::Postpone { why, .. } = &disposition {
+            self.observer.note(Measure::Deferred { why: why.as_str() });
+        }
+        disposition
+    }
+
+    async fn deliver(&self, delivery: &Delivery<'_>) -> PortResult<Disposition> {
+        let envelope = match Envelope::parse(&delivery.message.body) {
+            Ok(envelope) => envelope,
+            Err(error) => return Ok(Disposition::Quarantine(error.to_string())),
+        };
+        let tool = self.tools.get(&envelope.job.tool);
+
+        // Time: what could not end in it is not started.
+        let own_ms = tool.map_or(0, |tool| tool.spec.policy.timeout_ms);
+        let Some(timeout_ms) = delivery.tenure.timeout_ms(own_ms, self.clock.now_ms()) else {
+            return Ok(Disposition::HAND_BACK);
+        };
+
+        // Gate: before the claim, so that waiting costs no attempt.
+        let effects = self.effects_of(&envelope.job.tool);
+        let pass = match tool {
+            None => None,
+            Some(tool) => match self.gates.admit(&envelope.job.tool, &tool.spec.policy).await {
+                Admission::Go(pass) => Some(pass),
+                Admission::Later { delay_ms, why } => {
+                    let claim = self.claim_for(&envelope, delivery, effects);
+                    return self.wait(&envelope, &claim, delay_ms, why).await;
+                }
+            },
+        };
+
+        // Claim.
+        let claim = self.claim_for(&envelope, delivery, effects);
+        let held_by = claim.owner.clone();
+        let verdict = self.ports.jobs.claim(claim).await?;
+        let row = match self.claimed(&envelope, verdict).await? {
+            Claimed::Granted(row) => row,
+            Claimed::Not(disposition) => {
+                self.give_back(&envelope.job.tool, pass).await;
+                return Ok(disposition);
+            }
+        };
+        let held = Held { id: row.id.clone(), attempt: row.attempt, owner: held_by };
+        self.note_start(&row);
+
+        // Run.
+        let (ports, clock) = (&self.ports, &self.clock);
+        let attempt = Attempt { ports, clock, delivery, held: &held, row: &row, timeout_ms };
+        let end = match self.run(&attempt, tool, envelope.parameters).await? {
+            RunEnd::Ended(end) => end,
+            RunEnd::LeaseLost => {
+                tracing::warn!(job_id = %held.id, attempt = held.attempt, "lost the lease while running");
+                self.give_back(&row.tool, pass).await;
+                return Ok(Disposition::Leave);
+            }
+        };
+        self.report(&row.tool, pass, &end).await;
+
+        // Settle, record.
+        let retry = tool.map_or(RetryPolicy::DEFAULT, |tool| tool.spec.policy.retry);
+        let now_ms = self.clock.now_ms();
+        let ending = match settle(end, &row, &retry, effects, now_ms, self.entropy.next()) {
+            Settlement::Succeed(value) => self.success(value).await?,
+            Settlement::End(ending) => ending,
+            Settlement::Release(release) => return self.release(&held, release).await,
+        };
+        self.finish(&held, ending).await
+    }
+
+    pub(crate) fn effects_of(&self, tool: &str) -> Effects {
+        self.tools.get(tool).map_or(Effects::default(), |tool| tool.spec.policy.effects)
+    }
+
+    fn claim_for(&self, envelope: &Envelope, delivery: &Delivery<'_>, effects: Effects) -> Claim {
+        let (message, now_ms) = (delivery.message, self.clock.now_ms());
+        Claim {
+            first_seen: JobRecord::queued(envelope.job.clone()),
+            // Unique to this delivery, as no other has both this message and this count.
+            owner: format!("{}/{}/{}", self.name, message.id, message.receives),
+            lease_until_ms: delivery.tenure.lease_until_ms(now_ms),
+            effects,
+            now_ms,
+        }
+    }
+
+    /// What a claim's verdict means for the message, unless the job is to run.
+    async fn claimed(&self, envelope: &Envelope, verdict: ClaimVerdict) -> PortResult<Claimed> {
+        let disposition = match verdict {
+            ClaimVerdict::Granted(row) => return Ok(Claimed::Granted(row)),
+            ClaimVerdict::Finished(row) => self.announce(&row).await?,
+            ClaimVerdict::HeldUntil { lease_until_ms } => self.come_back_at(lease_until_ms),
+            ClaimVerdict::GiveUp { attempt_seen, ending } => {
+                self.give_up(envelope, attempt_seen, *ending).await?
+            }
+            ClaimVerdict::Foreign => {
+                let reason = format!("the job `{}` was recorded with other parameters", envelope.job.id);
+                Disposition::Quarantine(reason)
+            }
+        };
+        Ok(Claimed::Not(disposition))
+    }
+
+    /// Postpones a delivery that its tool has no room for, but not past the job's deadline. A job that would not run
+    /// anyway, as it was cancelled or its deadline has passed, does not wait for its tool: that may be down for days.
+    async fn wait(
+        &self,
+        envelope: &Envelope,
+        claim: &Claim,
+        delay_ms: u64,
+        why: Postponed,
+    ) -> PortResult<Disposition> {
+        let row = self.ports.jobs.get(&envelope.job.id).await?;
+        match self.claimed(envelope, lifecycle::claim(row.as_ref(), claim)).await? {
+            Claimed::Granted(row) => {
+                let left_ms = row.deadline_ms.map_or(u64::MAX, |at_ms| at_ms.saturating_sub(claim.now_ms));
+                Ok(Disposition::Postpone { delay_ms: delay_ms.min(left_ms), why })
+            }
+            Claimed::Not(disposition) => Ok(disposition),
+        }
+    }
+
+    async fn run(
+        &self,
+        attempt: &Attempt<'_>,
+        tool: Option<&ReadyTool>,
+        parameters: Parameters,
+    ) -> PortResult<RunEnd> {
+        let row = attempt.row;
+        let refused =
+            |kind, message| Ok(RunEnd::Ended(AttemptEnd::Answered(Outcome::permanent(kind, message))));
+        let Some(ready) = tool else {
+            return refused(
+                ErrorKind::UnknownTool,
+                format!("this worker's manifest has no tool `{}`", row.tool),
+            );
+        };
+        let Some(tool) = &ready.tool else {
+            let message = format!("this worker has no handler `{}`", ready.handler);
+            return refused(ErrorKind::UnknownTool, message);
+        };
+        let parameters = match self.parameters(parameters, &row.params_hash).await {
+            Ok(parameters) => parameters,
+            Err(BlobError::Port(error)) if error.is_transient() => {
+                let why = format!("the parameters could not be read: {error}");
+                return Ok(RunEnd::Ended(AttemptEnd::NotStarted(why)));
+            }
+            Err(BlobError::Port(error)) => {
+                let why = format!("the parameters cannot be read: {error}");
+                return refused(ErrorKind::Unavailable, why);
+            }
+            Err(error) => return refused(ErrorKind::InvalidParameters, error.to_string()),
+        };
+        let call = Call {
+            job_id: row.id.clone(),
+            tool: row.tool.clone(),
+            attempt: row.attempt,
+            timeout_ms: attempt.timeout_ms,
+            parameters,
+        };
+        let began_ms = self.clock.now_ms();
+        let end = match attempt.run(tool.clone(), call).await {
+            RunEnd::Ended(end) => RunEnd::Ended(keep_promise(&ready.spec, end)),
+            RunEnd::LeaseLost => RunEnd::LeaseLost,
+        };
+        self.observer.note(Measure::ToolRan {
+            tool: row.tool.clone(),
+            elapsed_ms: self.clock.now_ms().saturating_sub(began_ms),
+            success: matches!(end, RunEnd::Ended(AttemptEnd::Answered(Outcome::Done(_)))),
+        });
+        Ok(end)
+    }
+
+    async fn parameters(&self, parameters: Parameters, hash: &str) -> Result<Value, BlobError> {
+        match parameters {
+            Parameters::Inline(value) => Ok(value),
+            Parameters::Ref(reference) => {
+                let bytes = self.ports.blobs.get(&reference, PARAMETERS_MAX_BYTES).await?;
+                match serde_json::from_slice::<Value>(&bytes) {
+                    Ok(value) if params_hash(&value) == hash => Ok(value),
+                    _ => Err(BlobError::Damaged(reference)),
+                }
+            }
+        }
+    }
+
+    /// Tells the breaker. What another attempt could mend speaks against the dependency; a job's own fault, or its
+    /// cancellation, does not.
+    async fn report(&self, tool: &str, pass: Option<Pass>, end: &AttemptEnd) {
+        let Some(pass) = pass else { return };
+        let success = match end {
+            AttemptEnd::Answered(Outcome::Done(_)) => true,
+            AttemptEnd::Answered(Outcome::Failed(Failure { retry, .. })) => *retry == Retry::Never,
+            AttemptEnd::TimedOut(_) | AttemptEnd::Panicked(_) => false,
+            // The call did not end by itself: it says nothing.
+            _ => return self.gates.give_back(tool, pass).await,
+        };
+        self.gates.report(tool, pass, success).await;
+    }
+
+    async fn give_back(&self, tool: &str, pass: Option<Pass>) {
+        if let Some(pass) = pass {
+            self.gates.give_back(tool, pass).await;
+        }
+    }
+
+    /// The ending of a job that produced `value`: by reference if it is large, a failure if it is too large.
+    async fn success(&self, value: Value) -> PortResult<Ending> {
+        let text = value.to_string();
+        if text.len() <= INLINE_RESULT_MAX_BYTES {
+            return Ok(Ending::succeeded(JobResult::Inline(value)));
+        }
+        if text.len() > RESULT_MAX_BYTES {
+            let message = format!("the result has {} bytes, at most {RESULT_MAX_BYTES} are kept", text.len());
+            return Ok(Ending::failed(JobError::new(ErrorKind::BadOutput, message)));
+        }
+        let put = || async {
+            self.ports.blobs.put(text.clone().into_bytes()).await.map_err(|error| match error {
+                BlobError::Port(error) => error,
+                other => PortError::Permanent(other.to_string()),
+            })
+        };
+        insist(put).await.map(|reference| Ending::succeeded(JobResult::Ref(reference)))
+    }
+
+    async fn finish(&self, held: &Held, ending: Ending) -> PortResult<Disposition> {
+        let now_ms = self.clock.now_ms();
+        match insist(|| self.ports.jobs.finish(held, ending.clone(), now_ms)).await? {
+            FinishVerdict::Committed(row) => {
+                self.note_end(&row);
+                self.announce(&row).await
+            }
+            FinishVerdict::Already(row) | FinishVerdict::Otherwise(row) => self.announce(&row).await,
+            FinishVerdict::FencedOut => Ok(self.fenced_out(held)),
+        }
+    }
+
+    async fn release(&self, held: &Held, release: Release) -> PortResult<Disposition> {
+        let now_ms = self.clock.now_ms();
+        let retry_at_ms = release.retry_at_ms;
+        match insist(|| self.ports.jobs.release(held, release.clone(), now_ms)).await? {
+            ReleaseVerdict::Released(_) => {
+                let delay_ms = retry_at_ms.saturating_sub(now_ms);
+                Ok(Disposition::Postpone { delay_ms, why: Postponed::Retry })
+            }
+            ReleaseVerdict::CancelAsked => {
+                self.finish(held, Ending::cancelled("cancelled between two attempts")).await
+            }
+            ReleaseVerdict::Finished(row) => self.announce(&row).await,
+            ReleaseVerdict::FencedOut => Ok(self.fenced_out(held)),
+        }
+    }
+
+    pub(crate) async fn give_up(
+        &self,
+        envelope: &Envelope,
+        attempt_seen: u32,
+        ending: Ending,
+    ) -> PortResult<Disposition> {
+        let first_seen = JobRecord::queued(envelope.job.clone());
+        let now_ms = self.clock.now_ms();
+        match self.ports.jobs.give_up(first_seen, attempt_seen, ending, now_ms).await? {
+            GiveUpVerdict::Committed(row) => {
+                self.note_end(&row);
+                self.announce(&row).await
+            }
+            GiveUpVerdict::Finished(row) => self.announce(&row).await,
+            GiveUpVerdict::MovedOn => Ok(self.come_back_at(now_ms)),
+        }
+    }
+
+    /// Publish, mark, acknowledge: what follows once a job's row is terminal, each time its message is delivered.
+    pub(crate) async fn announce(&self, row: &JobRecord) -> PortResult<Disposition> {
+        if let Some(event) = event::completion(row) {
+            self.publish(event).await?;
+        }
+        if let (Some(parent), Some(index)) = (&row.parent, row.index) {
+            let ended = self.ports.batches.mark(parent, index, row.status, self.clock.now_ms()).await?;
+            if let Some(event) = ended.as_ref().and_then(event::batch_completion) {
+                self.publish(event).await?;
+            }
+        }
+        Ok(Disposition::Acknowledge)
+    }
+
+    async fn publish(&self, event: event::Event) -> PortResult<()> {
+        let answers = self.ports.events.publish(vec![event]).await?;
+        match answers.into_iter().next() {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(PortError::Transient(format!("the event was refused: {error}"))),
+            None => Err(PortError::Transient("the event was not answered".into())),
+        }
+    }
+
+    pub(crate) fn come_back_at(&self, at_ms: u64) -> Disposition {
+        let delay_ms = at_ms.saturating_sub(self.clock.now_ms()).max(LEASE_HELD_MIN_MS);
+        Disposition::Postpone { delay_ms, why: Postponed::LeaseHeld }
+    }
+
+    fn fenced_out(&self, held: &Held) -> Disposition {
+        tracing::warn!(job_id = %held.id, attempt = held.attempt, "a later attempt has the job");
+        self.observer.note(Measure::FencedOut);
+        Disposition::Leave
+    }
+
+    fn note_start(&self, row: &JobRecord) {
+        if row.attempt == 1 {
+            let queue_delay_ms = self.clock.now_ms().saturating_sub(row.created_at_ms);
+            self.observer.note(Measure::Started { queue_delay_ms });
+        }
+    }
+
+    fn note_end(&self, row: &JobRecord) {
+        self.observer.note(Measure::Finished { status: row.status, attempts: row.attempts_used() });
+    }
+}
+
+/// Repeats what follows a finished run while the backend has a passing fault, for as long as the lease is sure to hold:
+/// to give up would lose the result, or cost an attempt that was to be free, and leave an at-most-once job in doubt.
+async fn insist<T, F: Future<Output = PortResult<T>>>(call: impl Fn() -> F) -> PortResult<T> {
+    let mut pause = INSIST_PAUSE;
+    for _ in 1..INSIST_TRIES {
+        match call().await {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, ?pause, "failed to record an outcome, trying again");
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            settled => return settled,
+        }
+    }
+    call().await
+}
+
+/// A result that does not fit the schema its tool promises is a failure, which the next attempt would repeat.
+fn keep_promise(spec: &ToolSpec, end: AttemptEnd) -> AttemptEnd {
+    match end {
+        AttemptEnd::Answered(Outcome::Done(value)) => AttemptEnd::Answered(match spec.check_output(&value) {
+            Ok(()) => Outcome::Done(value),
+            Err(error) => {
+                let message = format!("the result does not fit the tool's `output`: {error}");
+                Outcome::permanent(ErrorKind::BadOutput, message)
+            }
+        }),
+        other => other,
+    }
+}
+
+/// How long a received message stays invisible at first; heartbeats extend it.
+pub(crate) const VISIBILITY_MS: u64 = LEASE_MS + SETTLE_MARGIN_MS;

@@ -1,0 +1,218 @@
+//! JSON, as one document or line by line.
+
+mod scan;
+mod shape;
+
+use self::scan::{Scanned, Scanner, Visit};
+use self::shape::Shape;
+use super::limits::LINE_NUMBERS_MAX;
+use super::report::{Fault, Json, JsonKind, JsonLines};
+
+/// Whether the head starts with two lines that are one JSON object or array each.
+pub(super) fn looks_like_lines(head: &[u8]) -> bool {
+    let mut lines = head.split_inclusive(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else {
+        return false;
+    };
+    let second_is_whole = second.ends_with(b"\n");
+    let opens = |line: &[u8]| matches!(line.trim_ascii_start().first(), Some(b'{' | b'['));
+    opens(first) && is_document(first) && opens(second) && (is_document(second) || !second_is_whole)
+}
+
+/// Whether the head is JSON, as far as it goes, other than a mere word or number.
+pub(super) fn looks_like_document(head: &[u8], whole: bool) -> bool {
+    let mut scanner = Scanner::new();
+    matches!(head.trim_ascii_start().first(), Some(b'{' | b'['))
+        && scanner.feed(head, &mut Nobody) == Scanned::All
+        && (!whole || scanner.is_done())
+}
+
+fn is_document(text: &[u8]) -> bool {
+    let mut scanner = Scanner::new();
+    scanner.feed(text, &mut Nobody) == Scanned::All && scanner.is_done()
+}
+
+struct Nobody;
+
+impl Visit for Nobody {
+    fn key(&mut self, _name: &[u8]) {}
+    fn value(&mut self, _kind: JsonKind) {}
+    fn close(&mut self) {}
+}
+
+/// Describes a document, or several in a row, that comes in pieces.
+#[derive(Debug)]
+pub(super) struct JsonCounter {
+    scanner: Scanner,
+    shape: Shape,
+    documents: u64,
+    depth: usize,
+    /// Line feeds in the pieces before this one.
+    line_feeds: u64,
+    fault: Option<Fault>,
+}
+
+impl JsonCounter {
+    pub(super) fn new() -> Self {
+        Self {
+            scanner: Scanner::new(),
+            shape: Shape::of_documents(),
+            documents: 0,
+            depth: 0,
+            line_feeds: 0,
+            fault: None,
+        }
+    }
+
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let mut start = 0;
+        while self.fault.is_none() && start < bytes.len() {
+            let mut visit =
+                Deepest { shape: &mut self.shape, open: self.scanner.depth(), deepest: &mut self.depth };
+            match self.scanner.feed(&bytes[start..], &mut visit) {
+                Scanned::All => break,
+                Scanned::Ended(at) => {
+                    self.documents += 1;
+                    self.scanner.reset();
+                    self.shape.reset();
+                    start += at;
+                }
+                Scanned::Fault(at, message) => {
+                    let line = self.line_feeds + count_line_feeds(&bytes[..start + at]) + 1;
+                    self.fault = Some(Fault { line, message });
+                }
+            }
+        }
+        self.line_feeds += count_line_feeds(bytes);
+    }
+
+    /// What was found. The end of a `sample` may have cut the document.
+    pub(super) fn finish(mut self, sample: bool) -> Json {
+        if self.fault.is_none() && !(self.scanner.is_blank() && self.documents > 0) {
+            match self.scanner.end(&mut self.shape) {
+                Ok(()) => self.documents += 1,
+                Err(_) if sample => {}
+                Err(message) => self.fault = Some(Fault { line: self.line_feeds + 1, message }),
+            }
+        }
+        let (root, values) = (self.shape.root, self.shape.values);
+        let (paths, paths_truncated) = self.shape.finish();
+        Json {
+            valid: match &self.fault {
+                Some(_) => Some(false),
+                None => (!sample).then_some(true),
+            },
+            error: self.fault,
+            documents: self.documents,
+            root,
+            depth: self.depth as u64,
+            values,
+            paths,
+            paths_truncated,
+        }
+    }
+}
+
+fn count_line_feeds(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// Passes on to a shape, and watches the depth.
+struct Deepest<'a> {
+    shape: &'a mut Shape,
+    open: usize,
+    deepest: &'a mut usize,
+}
+
+impl Visit for Deepest<'_> {
+    fn key(&mut self, name: &[u8]) {
+        self.shape.key(name);
+    }
+
+    fn value(&mut self, kind: JsonKind) {
+        if matches!(kind, JsonKind::Object | JsonKind::Array) {
+            self.open += 1;
+            *self.deepest = (*self.deepest).max(self.open);
+        }
+        self.shape.value(kind);
+    }
+
+    fn close(&mut self) {
+        self.open -= 1;
+        self.shape.close();
+    }
+}
+
+/// Counts the records of JSON Lines that come in pieces.
+#[derive(Debug)]
+pub(super) struct JsonLinesCounter {
+    scanner: Scanner,
+    shape: Shape,
+    line: u64,
+    line_is_broken: bool,
+    records: u64,
+    malformed: u64,
+    malformed_lines: Vec<u64>,
+}
+
+impl JsonLinesCounter {
+    pub(super) fn new() -> Self {
+        Self {
+            scanner: Scanner::new(),
+            shape: Shape::of_records(),
+            line: 1,
+            line_is_broken: false,
+            records: 0,
+            malformed: 0,
+            malformed_lines: Vec::new(),
+        }
+    }
+
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            self.feed_line(&bytes[start..end]);
+            self.end_line();
+            start = end + 1;
+        }
+        self.feed_line(&bytes[start..]);
+    }
+
+    /// What was found. The end of a `sample` may have cut the last line, so it does not count.
+    pub(super) fn finish(mut self, sample: bool) -> JsonLines {
+        if !sample {
+            self.end_line();
+        }
+        let (fields, fields_truncated) = self.shape.finish();
+        JsonLines {
+            records: self.records,
+            malformed: self.malformed,
+            malformed_lines: self.malformed_lines,
+            fields,
+            fields_truncated,
+        }
+    }
+
+    fn feed_line(&mut self, bytes: &[u8]) {
+        if !self.line_is_broken {
+            self.line_is_broken = self.scanner.feed(bytes, &mut self.shape) != Scanned::All;
+        }
+    }
+
+    fn end_line(&mut self) {
+        let blank = self.scanner.is_blank() && !self.line_is_broken;
+        let broken = self.line_is_broken || (!blank && self.scanner.end(&mut self.shape).is_err());
+        if broken {
+            self.malformed += 1;
+            if self.malformed_lines.len() < LINE_NUMBERS_MAX {
+                self.malformed_lines.push(self.line);
+            }
+        } else if !blank {
+            self.records += 1;
+        }
+        self.line += 1;
+        self.line_is_broken = false;
+        self.scanner.reset();
+        self.shape.reset();
+    }
+}

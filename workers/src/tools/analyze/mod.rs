@@ -1,0 +1,204 @@
+//! The tool `s3.analyze_file`: what is in a file or object, found in one pass over its bytes and with bounded memory.
+//!
+//! Bytes come through the [`ByteSource`] port. The whole analysis of one file runs on a blocking thread, because hashing
+//! and parsing are work for a processor; dropping the tool's future stops it at the next read.
+
+mod limits;
+
+mod bytes;
+mod local;
+mod report;
+
+mod detect;
+mod keep;
+mod magic;
+mod pass;
+mod text;
+mod utf16;
+
+mod archive;
+mod code;
+mod image;
+mod json;
+mod parquet;
+mod table;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use gantz_core::outcome::{ErrorKind, Failure, Outcome, Retry};
+pub use gantz_core::ports::{ByteReader, ByteSource, Opened, Place, SourceError};
+use gantz_core::tool::{Call, Tool};
+use serde::Deserialize;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use self::bytes::{Bytes, ReadError, Stop, unless_stopped};
+pub use self::local::LocalFiles;
+use self::pass::{Options, PassError};
+pub use self::report::*;
+
+/// The tool `s3.analyze_file`. Its result is an [`Analysis`].
+#[derive(Clone, Default)]
+pub struct AnalyzeFile {
+    files: Option<Arc<dyn ByteSource>>,
+    objects: Option<Arc<dyn ByteSource>>,
+}
+
+impl AnalyzeFile {
+    /// Calls with `path` read from `files`. Without this they fail, and say so.
+    #[must_use]
+    pub fn with_files(mut self, files: impl ByteSource) -> Self {
+        self.files = Some(Arc::new(files));
+        self
+    }
+
+    /// Calls with `bucket` and `key` read from `objects`. Without this they fail, and say so.
+    #[must_use]
+    pub fn with_objects(mut self, objects: impl ByteSource) -> Self {
+        self.objects = Some(Arc::new(objects));
+        self
+    }
+
+    fn source_of(&self, place: &Place) -> Result<Arc<dyn ByteSource>, Failure> {
+        let (source, missing) = match place {
+            Place::File { .. } => {
+                (&self.files, "no folder of files is configured here, give `bucket` and `key`")
+            }
+            Place::Object { .. } => {
+                (&self.objects, "no S3 source is configured here, give the `path` of a file")
+            }
+        };
+        source.clone().ok_or_else(|| invalid(missing))
+    }
+}
+
+/// The parameters: either `path`, or `bucket` and `key`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Parameters {
+    /// A file on the worker's machine.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// The bucket of an object.
+    #[serde(default)]
+    pub bucket: Option<String>,
+    /// The key of an object, decoded.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Analyse only so many bytes, from the start. At least 1.
+    #[serde(default)]
+    pub max_bytes: Option<u64>,
+}
+
+impl Parameters {
+    fn place(self) -> Result<Place, Failure> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        match (given(self.path), given(self.bucket), given(self.key)) {
+            (Some(path), None, None) => Ok(Place::File { path }),
+            (None, Some(bucket), Some(key)) => Ok(Place::Object { bucket, key }),
+            (None, Some(_), None) => Err(invalid("`bucket` needs a `key`: the object to analyse")),
+            (None, None, Some(_)) => Err(invalid("`key` needs a `bucket`: where the object is")),
+            (None, None, None) => {
+                Err(invalid("give either the `path` of a file, or `bucket` and `key` of an object"))
+            }
+            (Some(_), _, _) => Err(invalid("give either `path`, or `bucket` and `key`, not both")),
+        }
+    }
+}
+
+impl Tool for AnalyzeFile {
+    const HANDLER: &'static str = "s3.analyze_file";
+
+    type Parameters = Parameters;
+
+    async fn run(&self, call: Call<Parameters>) -> Outcome {
+        match self.analyze(call.parameters).await {
+            Ok(analysis) => serde_json::to_value(analysis).map_or_else(
+                |error| {
+                    Outcome::permanent(ErrorKind::BadOutput, format!("failed to write the report: {error}"))
+                },
+                Outcome::Done,
+            ),
+            Err(failure) => Outcome::Failed(failure),
+        }
+    }
+}
+
+impl AnalyzeFile {
+    /// Analyses one file or object.
+    ///
+    /// # Errors
+    /// When the parameters name nothing that can be analysed, or it cannot be read.
+    pub async fn analyze(&self, parameters: Parameters) -> Result<Analysis, Failure> {
+        let max_bytes = parameters.max_bytes;
+        if max_bytes == Some(0) {
+            return Err(invalid("`max_bytes` must be at least 1"));
+        }
+        let place = parameters.place()?;
+        let source = self.source_of(&place)?;
+        let options = Options { max_bytes, chunk_bytes: limits::CHUNK_BYTES };
+        let runtime = Handle::current();
+        // Dropped together with this future, which is how the blocking thread learns that it may stop.
+        let (_stop, stopped) = oneshot::channel::<Infallible>();
+        let work =
+            tokio::task::spawn_blocking(move || blocking(&runtime, stopped, &*source, &place, options));
+        match work.await {
+            Ok(result) => result.map_err(failure),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err(transient(ErrorKind::Unavailable, error.to_string())),
+            },
+        }
+    }
+}
+
+fn blocking(
+    runtime: &Handle,
+    mut stop: Stop,
+    source: &dyn ByteSource,
+    place: &Place,
+    options: Options,
+) -> Result<Analysis, PassError> {
+    let mut opened = runtime.block_on(unless_stopped(&mut stop, source.open(place)))?;
+    let version = opened.version.take();
+    pass::analyze(&mut Bytes::new(runtime.clone(), stop, opened), place, version, options)
+}
+
+fn failure(error: PassError) -> Failure {
+    let message = with_sources(&error);
+    match error {
+        PassError::Read(ReadError::Source(error)) => match error {
+            SourceError::NotFound { .. } => permanent(ErrorKind::NotFound, message),
+            SourceError::Forbidden { .. } => permanent(ErrorKind::Forbidden, message),
+            SourceError::Invalid { .. } => permanent(ErrorKind::InvalidParameters, message),
+            SourceError::Throttled { retry_after_ms, .. } => {
+                let retry = retry_after_ms.map_or(Retry::Backoff, Retry::After);
+                Failure { kind: ErrorKind::Throttled, message, retry }
+            }
+            SourceError::Unavailable { .. } => transient(ErrorKind::Unavailable, message),
+        },
+        // Another attempt reads the file as it then is.
+        PassError::Shrank { .. } => transient(ErrorKind::Unavailable, message),
+        PassError::Read(ReadError::Stopped) => transient(ErrorKind::Cancelled, message),
+    }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
+}
+
+fn invalid(message: &str) -> Failure {
+    permanent(ErrorKind::InvalidParameters, message.to_owned())
+}
+
+fn permanent(kind: ErrorKind, message: String) -> Failure {
+    Failure { kind, message, retry: Retry::Never }
+}
+
+fn transient(kind: ErrorKind, message: String) -> Failure {
+    Failure { kind, message, retry: Retry::Backoff }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,386 @@
+//! What an analysis says. The field names are the tool's output and stay.
+
+use serde::Serialize;
+
+use gantz_core::ports::Place;
+
+/// The report about one file or object. Absent fields do not apply or are not known. Its JSON is below 64 KB whatever
+/// the file, and a few hundred bytes for ordinary ones.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Analysis {
+    /// `path`, or `bucket` and `key`.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// The source's own mark of this content, such as an ETag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// SHA-256 of all bytes, in hexadecimal. Absent if `sample` is present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Present if only the start was analysed: everything but `size_bytes` then speaks of that start, except for what
+    /// formats keep at their end (a zip's directory, a Parquet footer).
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub sample: Option<Sample>,
+    /// Media type, told by the content; the name decides only between kinds of text.
+    pub media_type: &'static str,
+    /// How characters are written.
+    pub encoding: Encoding,
+    /// Of text: lines, words and the like.
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub text: Option<TextReport>,
+    /// What only this kind of content has.
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub detail: Option<Detail>,
+}
+
+/// Of an analysis of the first bytes only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sample {
+    /// Always true.
+    pub sampled: bool,
+    /// Bytes analysed, from the start.
+    pub analyzed_bytes: u64,
+    /// SHA-256 of the bytes analysed.
+    pub sample_sha256: String,
+}
+
+/// How characters are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// Only bytes below 128. Also that of an empty file.
+    Ascii,
+    /// UTF-8, with or without a byte order mark.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// UTF-16, little end first, by its byte order mark.
+    #[serde(rename = "utf-16le")]
+    Utf16Le,
+    /// UTF-16, big end first, by its byte order mark.
+    #[serde(rename = "utf-16be")]
+    Utf16Be,
+    /// One byte for each character, probably Latin-1 or Windows-1252.
+    #[serde(rename = "latin-1")]
+    Latin1,
+    /// Text at its start, with bytes later that fit none of the above.
+    #[serde(rename = "unknown-8bit")]
+    Unknown8Bit,
+    /// No text.
+    Binary,
+}
+
+/// Of text. UTF-16 is counted as the same text in UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TextReport {
+    /// Lines, each ended by a line feed, except perhaps the last.
+    pub lines: u64,
+    /// Words, separated by ASCII white space.
+    pub words: u64,
+    /// Bytes of the longest line without its line feed.
+    pub longest_line_bytes: u64,
+    /// How lines end, if any does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_ending: Option<LineEnding>,
+}
+
+/// How lines end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineEnding {
+    /// Line feeds.
+    Lf,
+    /// Carriage returns and line feeds.
+    Crlf,
+    /// Some of both.
+    Mixed,
+}
+
+/// What only one kind of content has.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detail {
+    /// Source code.
+    Code(Code),
+    /// Comma, tab or otherwise separated values.
+    Table(Table),
+    /// JSON.
+    Json(Json),
+    /// JSON Lines.
+    JsonLines(JsonLines),
+    /// Parquet.
+    Parquet(Parquet),
+    /// A picture.
+    Image(Image),
+    /// A gzip stream.
+    Gzip(Gzip),
+    /// A zip archive.
+    Zip(Zip),
+}
+
+/// Source code, roughly counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Code {
+    /// The language.
+    pub language: &'static str,
+    /// Lines with code.
+    pub code_lines: u64,
+    /// Lines with nothing but a comment.
+    pub comment_lines: u64,
+    /// Lines with nothing.
+    pub blank_lines: u64,
+}
+
+/// Comma, tab or otherwise separated values.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Table {
+    /// What separates the values.
+    pub delimiter: char,
+    /// Whether the first row names the columns.
+    pub has_header: bool,
+    /// Rows without the header.
+    pub rows: u64,
+    /// Columns of the first row, which is what the other rows are measured by.
+    pub column_count: u64,
+    /// The first hundred columns.
+    pub columns: Vec<Column>,
+    /// Rows with more or fewer values than the first.
+    pub ragged_rows: u64,
+    /// The lines on which the first of them start, counted from 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ragged_lines: Vec<u64>,
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Column {
+    /// The name from the header, else `column_1` and so on.
+    pub name: String,
+    /// The narrowest type that all values fit.
+    #[serde(rename = "type")]
+    pub kind: ColumnKind,
+    /// Values that are empty, `null`, `NULL` or `\N`.
+    pub nulls: u64,
+    /// The smallest value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<Bound>,
+    /// The largest value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<Bound>,
+    /// Different values, estimated within about 5 %.
+    pub distinct: u64,
+}
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnKind {
+    /// No value at all.
+    Empty,
+    /// Whole numbers of 64 bits. Digits after a leading zero are text: they are codes.
+    Integer,
+    /// Numbers.
+    Number,
+    /// `true` and `false`, `yes` and `no`, in any case.
+    Boolean,
+    /// ISO 8601 dates, with or without a time.
+    Date,
+    /// Anything else.
+    Text,
+}
+
+/// A smallest or largest value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Bound {
+    /// Of integers.
+    Integer(i64),
+    /// Of numbers.
+    Number(f64),
+    /// Of dates and text, byte by byte, cut to 40 bytes.
+    Text(String),
+}
+
+/// JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Json {
+    /// Whether all of it could be read. Absent for a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid: Option<bool>,
+    /// Where and why reading ended early. The rest of the report then speaks of what comes before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Fault>,
+    /// Documents one after the other: 1 in an ordinary file.
+    pub documents: u64,
+    /// The type of the (first) document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<JsonKind>,
+    /// The deepest nesting: 0 for a scalar, 1 for `[]`.
+    pub depth: u64,
+    /// Values of every kind, at every depth.
+    pub values: u64,
+    /// The first paths with their types, such as `users[].name`.
+    pub paths: Vec<Field>,
+    /// Whether there are more paths than listed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paths_truncated: bool,
+}
+
+/// Where a text breaks the rules of its format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// What is wrong there.
+    pub message: &'static str,
+}
+
+/// JSON Lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JsonLines {
+    /// Lines that hold one JSON value.
+    pub records: u64,
+    /// Lines that hold something else. Blank lines are neither.
+    pub malformed: u64,
+    /// The first of them, counted from 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub malformed_lines: Vec<u64>,
+    /// The first keys of the records, with their types.
+    pub fields: Vec<Field>,
+    /// Whether there are more keys than listed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fields_truncated: bool,
+}
+
+/// A key or path in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// The key or path.
+    pub name: String,
+    /// The types of its values.
+    pub types: Vec<JsonKind>,
+    /// How often it occurs.
+    pub count: u64,
+}
+
+/// The type of a JSON value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JsonKind {
+    /// `{}`
+    Object,
+    /// `[]`
+    Array,
+    /// `""`
+    String,
+    /// A number without fraction and exponent.
+    Integer,
+    /// A number with either.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// `null`
+    Null,
+}
+
+/// Parquet, by its footer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Parquet {
+    /// Why the footer could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
+    /// Rows.
+    pub rows: u64,
+    /// Row groups.
+    pub row_groups: u64,
+    /// Columns that hold values.
+    pub column_count: u64,
+    /// The first hundred of them.
+    pub columns: Vec<ParquetColumn>,
+}
+
+/// A column of a Parquet file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParquetColumn {
+    /// The name, with those of the groups around it, joined by dots.
+    pub name: String,
+    /// The physical type.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What the values mean, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logical: Option<&'static str>,
+    /// Whether values may be missing.
+    pub optional: bool,
+}
+
+/// A picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Image {
+    /// Its size in pixels.
+    Size {
+        /// From left to right.
+        width: u64,
+        /// From top to bottom.
+        height: u64,
+    },
+    /// The head does not tell it.
+    Unreadable {
+        /// Why.
+        error: &'static str,
+    },
+}
+
+/// A gzip stream.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Gzip {
+    /// Bytes after unpacking, or until unpacking stopped.
+    pub unpacked_bytes: u64,
+    /// Whether that is all. Absent for a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
+    /// Unpacked bytes for each packed one, to one decimal.
+    pub ratio: f64,
+    /// Whether the ratio is one that only bombs reach. Such streams are not unpacked beyond a bound.
+    pub bomb: bool,
+    /// Media type of what is inside, by its head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_media_type: Option<&'static str>,
+    /// Why unpacking stopped early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
+}
+
+/// A zip archive, by its directory. Nothing is unpacked: sizes are those that the directory claims.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Zip {
+    /// Why the directory could not be read, or does not fit the file. Counts then speak of what could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
+    /// Entries, folders among them.
+    pub entry_count: u64,
+    /// Bytes after unpacking, as claimed.
+    pub unpacked_bytes: u64,
+    /// Bytes of all entries, packed.
+    pub packed_bytes: u64,
+    /// Unpacked bytes for each packed one, to one decimal.
+    pub ratio: f64,
+    /// Whether the ratio is one that only bombs reach, or entries share their bytes as those of bombs do.
+    pub bomb: bool,
+    /// The first hundred entries.
+    pub entries: Vec<ZipEntry>,
+}
+
+/// An entry of a zip archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ZipEntry {
+    /// The name, with its folders. A folder's ends with `/`.
+    pub name: String,
+    /// Bytes after unpacking, as claimed.
+    pub unpacked_bytes: u64,
+    /// Whether a password is needed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
+}

@@ -1,0 +1,188 @@
+//! Tables, JSON and JSON Lines.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::{analyze, analyze_start, assert_says};
+
+#[test]
+fn tables_have_typed_columns() {
+    let csv = "id,name,price,paid,since,note\n\
+               1,\"Smith, \"\"Al\"\"\",9.5,true,2026-01-02,\n\
+               2,\"two\nlines\",10,no,2025-12-31 10:00,\n\
+               3,Ann,NULL,yes,2026-03-01T00:00:00Z,\n";
+    assert_says(
+        &analyze("a.csv", csv.as_bytes()),
+        &json!({"media_type": "text/csv", "table": {
+            "delimiter": ",", "has_header": true, "rows": 3, "column_count": 6, "ragged_rows": 0,
+            "columns": [
+                {"name": "id", "type": "integer", "nulls": 0, "min": 1, "max": 3, "distinct": 3},
+                {"name": "name", "type": "text", "nulls": 0, "min": "Ann", "max": "two�lines", "distinct": 3},
+                {"name": "price", "type": "number", "nulls": 1, "min": 9.5, "max": 10.0, "distinct": 2},
+                {"name": "paid", "type": "boolean", "nulls": 0, "distinct": 3},
+                {"name": "since", "type": "date", "nulls": 0, "min": "2025-12-31 10:00",
+                 "max": "2026-03-01T00:00:00Z", "distinct": 3},
+                {"name": "note", "type": "empty", "nulls": 3, "distinct": 0},
+            ],
+        }}),
+    );
+}
+
+#[test]
+fn tables_are_read_in_many_forms() {
+    let long_cell = format!("a,b\n{},2\n", "x".repeat(100_000));
+    let cases: &[(&str, &str, serde_json::Value)] = &[
+        ("a.csv", "a;b\n1;2\n", json!({"delimiter": ";", "rows": 1})),
+        ("a.csv", "a\n1\n2\n", json!({"delimiter": ",", "rows": 2, "column_count": 1})),
+        ("a.tsv", "a\tb\n1\t2\n", json!({"delimiter": "\t", "rows": 1})),
+        ("a.csv", "a|b,c|d\n1|2,3|4\n5|6|7\n", json!({"delimiter": "|"})),
+        ("a.csv", "1,2\n3,4\n", json!({"has_header": false, "rows": 2})),
+        ("a.csv", "a,a\n3,4\n", json!({"has_header": false})),
+        ("a.csv", "a,b\r\n1,2\r\n\r\n3\r\n4,5", json!({"rows": 3, "ragged_rows": 1, "ragged_lines": [4]})),
+        ("a.csv", "a,b\n\"1\n1\",2\n3,4,5\n", json!({"rows": 2, "ragged_rows": 1, "ragged_lines": [4]})),
+        ("a.csv", "a,b\n1,\"open\n2,3\n", json!({"rows": 1, "ragged_rows": 0})),
+        ("a.csv", "\n", json!({"rows": 0, "column_count": 0, "columns": []})),
+        ("a.csv", "\u{feff}a,b\n1,2\n", json!({"has_header": true, "rows": 1})),
+        ("a.csv", &long_cell, json!({"rows": 1, "ragged_rows": 0})),
+        ("data", "x\ty\n1\t2\n3\t4\n", json!({"delimiter": "\t", "rows": 2})),
+        ("data.txt", "x,y\n1,2\n3,4\n", json!({"delimiter": ",", "rows": 2})),
+    ];
+    for (name, content, expect) in cases {
+        assert_says(&analyze(name, content.as_bytes()), &json!({"table": expect}));
+    }
+    for prose in ["Dear all,\nthis is no table.\nBye,\nA\n", "a,b\n", "one\ntwo\nthree\n"] {
+        assert_says(
+            &analyze("letter", prose.as_bytes()),
+            &json!({"media_type": "text/plain", "table": null}),
+        );
+    }
+}
+
+#[test]
+fn a_table_without_header_counts_its_first_row() {
+    let report = analyze("a.csv", b"1,x\n2,y\n");
+    let columns = json!([
+        {"name": "column_1", "type": "integer", "nulls": 0, "min": 1, "max": 2, "distinct": 2},
+        {"name": "column_2", "type": "text", "nulls": 0, "min": "x", "max": "y", "distinct": 2},
+    ]);
+    assert_says(&report, &json!({"table": {"has_header": false, "columns": columns}}));
+}
+
+#[test]
+fn utf16_and_latin1_tables_are_readable() {
+    let utf16: Vec<u8> = "\u{feff}größe,b\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let report = analyze("a.csv", &utf16);
+    assert_eq!(report["table"]["columns"][0]["name"], "größe");
+    let report = analyze("a.csv", b"gr\xf6\xdfe,b\n1,2\n");
+    assert_eq!(report["table"]["columns"][0]["name"], "größe");
+}
+
+#[test]
+fn wide_and_ragged_tables_stay_bounded() {
+    let control = "\u{1}\"\\".repeat(100);
+    let names: Vec<String> =
+        (0..5_000).map(|column| format!("\"{}{column}\"", control.replace('"', "\"\""))).collect();
+    let mut content = names.join(",") + "\n";
+    for _ in 0..50 {
+        content += "short\n";
+    }
+    let report = analyze("a.csv", content.as_bytes());
+    assert_says(&report, &json!({"table": {"column_count": 5_000, "ragged_rows": 50}}));
+    assert_eq!(report["table"]["columns"].as_array().map(Vec::len), Some(100));
+    assert_eq!(report["table"]["ragged_lines"].as_array().map(Vec::len), Some(20));
+}
+
+#[test]
+fn json_documents_have_a_shape() {
+    let content = r#"{"users": [{"id": 1, "name": "a\"b"}, {"id": 2.5, "tags": [], "a": {"b": {"c": {"d": 1}}}}],
+                      "n\u00e4me": null, "": true}"#;
+    assert_says(
+        &analyze("a.json", content.as_bytes()),
+        &json!({"media_type": "application/json", "json": {
+            "valid": true, "documents": 1, "root": "object", "depth": 6, "values": 14,
+            "paths": [
+                {"name": "users", "types": ["array"], "count": 1},
+                {"name": "users[]", "types": ["object"], "count": 2},
+                {"name": "users[].id", "types": ["integer", "number"], "count": 2},
+                {"name": "users[].name", "types": ["string"], "count": 1},
+                {"name": "users[].tags", "types": ["array"], "count": 1},
+                {"name": "users[].a", "types": ["object"], "count": 1},
+                {"name": "users[].a.b", "types": ["object"], "count": 1},
+                {"name": "näme", "types": ["null"], "count": 1},
+                {"name": "", "types": ["boolean"], "count": 1},
+            ],
+        }}),
+    );
+}
+
+#[test]
+fn json_is_checked_and_bounded() {
+    let deep = "[".repeat(100_000);
+    let balanced = format!("{}{}", "[".repeat(9_000), "]".repeat(9_000));
+    let mut many_keys = String::from("{\"k\": 0");
+    for key in 0..1_000 {
+        write!(many_keys, ",\"{key}\\u0001{}\": {{}}", "\u{7f}".repeat(200)).expect("a string takes text");
+    }
+    many_keys.push('}');
+    let cases: &[(&str, serde_json::Value)] = &[
+        ("[1, 2, 3]", json!({"valid": true, "root": "array", "depth": 1, "values": 4})),
+        (" 12 ", json!({"valid": true, "root": "integer", "depth": 0})),
+        ("{}{} []", json!({"valid": true, "documents": 3, "root": "object"})),
+        ("  \n", json!({"valid": false, "documents": 0, "error": {"line": 2}})),
+        ("{\"a\": 1,\n\n \"b\" 2}", json!({"valid": false, "error": {"line": 3, "message": "expected `:`"}})),
+        (
+            "{\"a\": [1, 2",
+            json!({"valid": false, "error": {"line": 1, "message": "the text ends before the value does"}}),
+        ),
+        ("{\"a\": 1}}", json!({"valid": false, "documents": 1})),
+        ("<html>", json!({"valid": false, "documents": 0})),
+        (
+            &deep,
+            json!({"valid": false, "depth": 10_000, "error": {"message": "nested too deeply to be followed"}}),
+        ),
+        (&balanced, json!({"valid": true, "depth": 9_000})),
+        (&many_keys, json!({"valid": true, "values": 1_002, "paths_truncated": true})),
+    ];
+    for (content, expect) in cases {
+        assert_says(&analyze("a.json", content.as_bytes()), &json!({"json": expect}));
+    }
+    let sample = analyze_start("a.json", b"{\"a\": [1, 2]}", Some(9));
+    assert_says(&sample, &json!({"json": {"valid": null, "error": null, "root": "object"}}));
+}
+
+#[test]
+fn json_is_recognised_without_a_name() {
+    for (content, media_type) in [
+        ("{\"a\": 1}\n", "application/json"),
+        ("\u{feff}[1,\n2]", "application/json"),
+        ("{\"a\": 1}\n{\"a\": 2}\n", "application/x-ndjson"),
+        ("[1]\n[2", "application/x-ndjson"),
+        ("{not json}", "text/plain"),
+        ("12\n13\n", "text/plain"),
+    ] {
+        assert_says(&analyze("data", content.as_bytes()), &json!({"media_type": media_type}));
+    }
+}
+
+#[test]
+fn json_lines_are_counted_line_by_line() {
+    let content =
+        "{\"a\": 1, \"b\": {\"deep\": 1}}\n\n{\"a\": \"x\", \"c\": []}\r\n{broken\n{} {}\n[1]\n{\"a\": nul";
+    assert_says(
+        &analyze("a.jsonl", content.as_bytes()),
+        &json!({"media_type": "application/x-ndjson", "lines": 7, "json_lines": {
+            "records": 3, "malformed": 3, "malformed_lines": [4, 5, 7],
+            "fields": [
+                {"name": "a", "types": ["integer", "string"], "count": 2},
+                {"name": "b", "types": ["object"], "count": 1},
+                {"name": "c", "types": ["array"], "count": 1},
+                {"name": "[]", "types": ["integer"], "count": 1},
+            ],
+        }}),
+    );
+    let broken = "{\n".repeat(1_000);
+    let report = analyze("a.ndjson", broken.as_bytes());
+    assert_says(&report, &json!({"json_lines": {"records": 0, "malformed": 1_000}}));
+    assert_eq!(report["json_lines"]["malformed_lines"].as_array().map(Vec::len), Some(20));
+}

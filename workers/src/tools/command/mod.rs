@@ -1,0 +1,134 @@
+//! `command`: any program is a tool. Parameters in on stdin, result out on stdout.
+//!
+//! The program gets the parameters as one JSON object, on one line. Its arguments are [templates]: a parameter never
+//! becomes more than a part of one argument, as no shell is involved (but a value may start with `-`, so put `--` first
+//! where that matters). Its environment is `PATH`, `HOME`, `LANG`, `TZ` and `TMPDIR` of the worker, what the manifest
+//! sets, and `GANTZ_JOB_ID`, `GANTZ_ATTEMPT`, `GANTZ_TOOL` and `GANTZ_IDEMPOTENCY_KEY`; nothing else, so that a
+//! worker's credentials reach only the programs they are meant for.
+//!
+//! It runs in a process group of its own. Shortly before its time is up the group gets SIGTERM. When the program has
+//! ended, or the call is dropped, whatever remains of the group gets SIGKILL. (A process that leaves the group, by
+//! `setsid`, is out of reach.)
+//!
+//! How it ended decides what becomes of the job: the table is in `verdict.rs`.
+//!
+//! [templates]: gantz_core::manifest::template
+
+mod group;
+mod pump;
+mod running;
+mod spawn;
+mod verdict;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use gantz_core::limits::RESULT_MAX_BYTES;
+use gantz_core::manifest::template::TemplateError;
+use gantz_core::manifest::{CommandOutput, CommandSpec};
+use gantz_core::outcome::{ErrorKind, Outcome};
+use gantz_core::tool::{Call, Tool};
+use serde_json::{Map, Value};
+
+use super::template::{Missing, Template};
+use spawn::Launch;
+
+/// Variables that a program gets from the worker: to find programs, its user's files, its language, its time zone and
+/// room for temporary files.
+const INHERITED_VARIABLES: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
+
+/// A program as a tool.
+#[derive(Debug, Clone)]
+pub struct CommandTool {
+    program: PathBuf,
+    args: Vec<Template>,
+    env: Vec<(OsString, OsString)>,
+    folder: PathBuf,
+    output: CommandOutput,
+    max_output_bytes: usize,
+}
+
+/// A manifest's `command` section cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("argument {index} of `{program}` is no template")]
+pub struct CommandSpecError {
+    /// The program.
+    pub program: String,
+    /// Which argument, counted from 1.
+    pub index: usize,
+    /// What is wrong with it.
+    pub source: TemplateError,
+}
+
+impl CommandTool {
+    /// The program that `spec` describes. Relative paths are below `base_dir`, the manifest's folder, which is also
+    /// where the program runs unless `spec` names another.
+    ///
+    /// # Errors
+    /// When an argument is no template.
+    pub fn new(spec: CommandSpec, base_dir: PathBuf) -> Result<Self, CommandSpecError> {
+        let mut args = Vec::with_capacity(spec.args.len());
+        for (index, arg) in (1..).zip(&spec.args) {
+            args.push(Template::parse(arg).map_err(|source| CommandSpecError {
+                program: spec.program.clone(),
+                index,
+                source,
+            })?);
+        }
+        // A name without `/` stays as it is, to be looked up in PATH. A path must not depend on the program's folder.
+        let base_dir = std::path::absolute(base_dir.join(".")).unwrap_or(base_dir);
+        let is_path = spec.program.contains('/');
+        let program = if is_path { base_dir.join(&spec.program) } else { PathBuf::from(&spec.program) };
+        let inherited = INHERITED_VARIABLES
+            .iter()
+            .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+        let own = spec.env.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Ok(Self {
+            program,
+            args,
+            env: inherited.chain(own).collect(),
+            folder: spec.cwd.map_or_else(|| base_dir.clone(), |cwd| base_dir.join(cwd)),
+            output: spec.output,
+            max_output_bytes: usize::try_from(spec.max_output_bytes).unwrap_or(RESULT_MAX_BYTES),
+        })
+    }
+
+    fn fill_args(&self, parameters: &Value) -> Result<Vec<String>, Missing> {
+        let none = Map::new();
+        let parameters = parameters.as_object().unwrap_or(&none);
+        self.args.iter().map(|arg| arg.fill(parameters)).collect()
+    }
+
+    fn env(&self, call: &Call<Value>) -> Vec<(OsString, OsString)> {
+        let of_the_call = [
+            ("GANTZ_JOB_ID", call.job_id.to_string()),
+            ("GANTZ_ATTEMPT", call.attempt.to_string()),
+            ("GANTZ_TOOL", call.tool.clone()),
+            ("GANTZ_IDEMPOTENCY_KEY", call.job_id.to_string()),
+        ];
+        let of_the_call = of_the_call.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        self.env.iter().cloned().chain(of_the_call).collect()
+    }
+}
+
+impl Tool for CommandTool {
+    const HANDLER: &'static str = "command";
+    type Parameters = Value;
+
+    async fn run(&self, call: Call<Value>) -> Outcome {
+        let args = match self.fill_args(&call.parameters) {
+            Ok(args) => args,
+            Err(missing) => return Outcome::permanent(ErrorKind::InvalidParameters, missing.to_string()),
+        };
+        let launch = Launch { program: &self.program, args, env: self.env(&call), folder: &self.folder };
+        let running = match spawn::start(launch) {
+            Ok(running) => running,
+            Err(outcome) => return outcome,
+        };
+        // The line's end is for programs that read lines.
+        let input = format!("{}\n", call.parameters);
+        drop(call.parameters);
+        let ended = running.finish(input.as_bytes(), self.max_output_bytes, call.timeout_ms).await;
+        verdict::judge(&self.program, self.output, ended)
+    }
+}

@@ -1,0 +1,120 @@
+//! A request's headers.
+
+use std::collections::BTreeMap;
+
+use gantz_core::ids::JobId;
+use gantz_core::manifest::HttpSpec;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+
+use super::super::template::Template;
+use super::error::HttpSpecError;
+
+/// Lets servers that know it recognise a request that they have served (draft-ietf-httpapi-idempotency-key-header).
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Reads the manifest's headers.
+pub(super) fn parse(
+    headers: &BTreeMap<String, String>,
+) -> Result<Vec<(HeaderName, Template)>, HttpSpecError> {
+    let refuse = |name: &str, why| HttpSpecError::Header { name: name.to_owned(), why };
+    let mut parsed = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        let header = HeaderName::try_from(name).map_err(|_| refuse(name, "has no valid name"))?;
+        if HttpSpec::OWN_HEADERS.contains(&header.as_str()) {
+            return Err(refuse(name, "follows from the request and cannot be set"));
+        }
+        let value = Template::parse(value)
+            .map_err(|source| HttpSpecError::Template { place: format!("the header `{name}`"), source })?;
+        parsed.push((header, value));
+    }
+    Ok(parsed)
+}
+
+/// The headers to send. One whose parameter is absent is left out.
+pub(super) fn fill(
+    templates: &[(HeaderName, Template)],
+    parameters: &Map<String, Value>,
+) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, template) in templates {
+        let Ok(text) = template.fill(parameters) else { continue };
+        // Also refuses what would end the header: line breaks, and control characters altogether.
+        let mut value = HeaderValue::try_from(text.into_bytes())
+            .map_err(|_| format!("the header `{name}` would hold a control character"))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+/// Adds what the request needs and the manifest left unsaid.
+pub(super) fn complete(headers: &mut HeaderMap, method: &Method, has_body: bool, job_id: &JobId) {
+    if has_body {
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    }
+    if let (false, Ok(key)) = (method.is_safe(), HeaderValue::try_from(job_id.as_str())) {
+        headers.entry(IDEMPOTENCY_KEY).or_insert(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn filled(headers: &[(&str, &str)], parameters: &Value) -> Result<Vec<(String, String)>, String> {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let templates = parse(&headers).unwrap();
+        let filled = fill(&templates, parameters.as_object().unwrap())?;
+        let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
+        Ok(filled.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
+    }
+
+    #[test]
+    fn fills_in_parameters() {
+        let check = |value, parameters: Value, expect: Option<&str>| {
+            let expect = expect.map(|text| ("x-a".to_owned(), text.to_owned()));
+            assert_eq!(filled(&[("X-A", value)], &parameters), Ok(expect.into_iter().collect()));
+        };
+        check("Bearer {t}", json!({"t": "abc"}), Some("Bearer abc"));
+        check("{t}", json!({"t": "ä: b"}), Some("ä: b"));
+        check("{t}", json!({"t": true}), Some("true"));
+        check("a {t}", json!({}), None);
+        check("a {t}", json!({"t": null}), None);
+    }
+
+    #[test]
+    fn refuses_control_characters() {
+        for value in ["a\r\nX-Evil: 1", "a\n", "\r", "\0", "\u{7f}", "\u{b}"] {
+            let expect = Err("the header `x-a` would hold a control character".to_owned());
+            assert_eq!(filled(&[("X-A", "{t}")], &json!({"t": value})), expect, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_headers_that_frame_the_request() {
+        for name in ["Host", "content-length", "Transfer-Encoding", "a b", "", "a:"] {
+            let headers = BTreeMap::from([(name.to_owned(), "1".to_owned())]);
+            assert!(matches!(parse(&headers), Err(HttpSpecError::Header { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn writes_carry_the_job_as_idempotency_key() {
+        let job = JobId::try_new("job-1234").unwrap();
+        let check = |method: Method, given: Option<&'static str>, expect: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(given.map(|key| (IDEMPOTENCY_KEY, HeaderValue::from_static(key))));
+            complete(&mut headers, &method, false, &job);
+            assert_eq!(headers.get(IDEMPOTENCY_KEY).map(|key| key.to_str().unwrap()), expect, "{method}");
+        };
+        check(Method::GET, None, None);
+        check(Method::HEAD, None, None);
+        check(Method::POST, None, Some("job-1234"));
+        check(Method::DELETE, None, Some("job-1234"));
+        check(Method::PUT, Some("own"), Some("own"));
+    }
+}

@@ -1,0 +1,9 @@
+//! The tools that come with Gantz.
+
+pub mod analyze;
+pub mod command;
+pub mod http;
+pub mod postgres;
+
+mod document;
+mod template;

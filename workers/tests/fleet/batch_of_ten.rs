@@ -1,0 +1,58 @@
+//! A record never harms its neighbours.
+
+use gantz_core::envelope::{Envelope, Parameters};
+use gantz_core::ids::params_hash;
+use gantz_core::job::{JobStatus, NewJob};
+use gantz_core::outcome::ErrorKind;
+use gantz_testkit::builders::{job_id, new_job};
+use gantz_workers::Phase;
+use serde_json::json;
+
+use crate::fleet::{Fleet, dead, lane};
+
+const MALFORMED: &str = r#"{"v": 1, "job_id": "cut off"#;
+
+#[tokio::test(start_paused = true)]
+async fn four_of_ten_fail_each_for_its_own_reason_and_six_succeed() {
+    let fleet = Fleet::new(&[("steady", "timeout: 2s, retry: {max_attempts: 1}")]);
+    let good = fleet.submit_many(6, "steady", &json!({"mode": "succeed"})).await;
+    let panics = fleet.submit("steady", json!({"mode": "panic"})).await;
+    let overruns = fleet.submit("steady", json!({"mode": "hang"})).await;
+    let unknown = job_id("names-an-unknown-tool");
+    fleet.send_raw([MALFORMED.to_owned(), envelope_of_unknown_tool(unknown.as_str())]).await;
+    assert_eq!(fleet.depth(&lane()).await.visible, 10);
+
+    let team = fleet.start("worker", 10);
+    let stopped = fleet.finished(&overruns).await;
+    for id in &good {
+        let row = fleet.row(id).await;
+        assert_eq!((row.status, row.attempt), (JobStatus::Succeeded, 1));
+        assert!(row.finished_at_ms < stopped.finished_at_ms, "nobody waited for the slow one");
+    }
+    for (id, kind, reason) in [
+        (&panics, ErrorKind::Panic, "attempt 1 had a bug"),
+        (&overruns, ErrorKind::Timeout, "timeout of 2000 ms"),
+        (&unknown, ErrorKind::UnknownTool, "no tool `not-here`"),
+    ] {
+        let row = fleet.row(id).await;
+        let error = row.error.unwrap();
+        assert_eq!((row.status, row.attempt, error.kind), (JobStatus::Failed, 1, kind));
+        assert!(error.message.contains(reason), "{}", error.message);
+    }
+    fleet.all_is_settled().await;
+    assert_eq!(fleet.events().await.len(), 9);
+
+    let set_aside = fleet.receive_one(&dead()).await;
+    assert_eq!(set_aside.body, MALFORMED);
+    let reason = set_aside.dead_reason.unwrap();
+    assert!(reason.starts_with("the message is no envelope: "), "{reason}");
+    assert_eq!(fleet.depth(&dead()).await.visible, 0, "only the malformed one was set aside");
+    team.stop(Phase::Drain).await;
+}
+
+fn envelope_of_unknown_tool(id: &str) -> String {
+    let parameters = json!({});
+    let job =
+        NewJob { tool: "not-here".into(), params_hash: params_hash(&parameters), ..new_job(&job_id(id)) };
+    Envelope { job, parameters: Parameters::Inline(parameters) }.to_body().unwrap()
+}
