@@ -1,0 +1,88 @@
+//! Whose requests are let in.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::get;
+use gantz_dispatcher::http::{HttpSettings, router_with};
+use tower::ServiceExt;
+
+use crate::http::app::{App, Ask, echo};
+
+/// A check of one header: its name, its value, and whether the request is let in.
+type Case = (&'static str, &'static str, bool);
+
+#[tokio::test]
+async fn only_loopback_names_by_default() {
+    let table = [
+        ("host", "localhost", true),
+        ("host", "LocalHost:8080", true),
+        ("host", "127.0.0.1:3000", true),
+        ("host", "[::1]:3000", true),
+        ("host", "localhost.evil.example", false),
+        ("host", "localhost@evil.example", false),
+        ("host", "evil.example", false),
+        ("host", "", false),
+        ("host", "localhost, evil.example", false),
+        ("origin", "http://localhost:5173", true),
+        ("origin", "http://[::1]", true),
+        ("origin", "https://evil.example", false),
+        ("origin", "http://localhost.evil.example", false),
+        ("origin", "null", false),
+        ("origin", "", false),
+    ];
+    check(&App::new(), &table).await;
+}
+
+#[tokio::test]
+async fn other_names_when_told_so() {
+    let allowed_hosts = Some(vec!["gantz.example".to_owned()]);
+    let app = App::with(HttpSettings { allowed_hosts, ..HttpSettings::default() }, |dispatcher| dispatcher);
+    let table = [("host", "gantz.example:443", true), ("host", "localhost", false)];
+    check(&app, &table).await;
+}
+
+#[tokio::test]
+async fn every_name_behind_a_gateway_that_checks() {
+    let settings = HttpSettings { allowed_hosts: None, ..HttpSettings::default() };
+    let app = App::with(settings, |dispatcher| dispatcher);
+    check(&app, &[("host", "any.example", true), ("origin", "https://any.example", true)]).await;
+    assert_eq!(app.call(Ask::get("/jobs").without("host")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_host_must_be_there_and_only_once() {
+    let app = App::new();
+    assert_eq!(app.call(Ask::get("/jobs").without("host")).await.status, 403);
+    assert_eq!(app.call(Ask::get("/jobs").header("host", "evil.example")).await.status, 403);
+    assert_eq!(app.call(Ask::get("/nowhere").without("host")).await.status, 403);
+    assert_eq!(app.call(Ask::get("http://localhost:80/jobs").without("host")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stranger_writes_nothing() {
+    let app = App::new();
+    let ask = Ask::post("/jobs", &echo("job-0001")).header("origin", "https://evil.example");
+    let answer = app.call(ask).await;
+    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (403, "forbidden"));
+    assert!(answer.header("access-control-allow-origin").is_none());
+    app.assert_untouched("a stranger").await;
+}
+
+#[tokio::test]
+async fn routes_of_the_callers_own_are_behind_it_too() {
+    let app = App::new();
+    let more = Router::new().route("/extra", get(async || "here"));
+    let router = router_with(app.dispatcher.clone(), HttpSettings::default(), more);
+    for (host, status) in [("localhost", 200), ("evil.example", 403)] {
+        let request = Request::get("/extra").header("host", host).body(Body::empty()).unwrap();
+        assert_eq!(router.clone().oneshot(request).await.unwrap().status(), status);
+    }
+}
+
+async fn check(app: &App, table: &[Case]) {
+    for (name, value, let_in) in table {
+        let status = app.call(Ask::get("/jobs").without(name).header(name, value)).await.status;
+        assert_eq!(status.as_u16(), if *let_in { 200 } else { 403 }, "{name}: {value}");
+    }
+}

@@ -1,0 +1,20 @@
+//! The HTTP door over the embedded backend, without sockets.
+//!
+//! Every answer that a test gets is held against `GET /openapi.json`; see `conformity`.
+
+mod app;
+mod broken;
+mod conformity;
+
+mod agent;
+mod backend;
+mod batches;
+mod cancel;
+mod guard;
+mod idempotency;
+mod jobs;
+mod listing;
+mod methods;
+mod properties;
+mod refusals;
+mod waiting;

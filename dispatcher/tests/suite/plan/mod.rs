@@ -1,0 +1,16 @@
+//! The planner over the embedded backend: from a batch to its children, whatever interrupts it.
+
+mod bucket;
+mod world;
+
+mod cancelling;
+mod files;
+mod interrupted;
+mod items;
+mod lines;
+mod lost;
+mod objects;
+mod parts;
+mod repeated;
+mod scan;
+mod step;

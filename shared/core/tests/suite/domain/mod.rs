@@ -1,0 +1,15 @@
+//! The domain's decisions, as tables and properties.
+
+mod common;
+
+mod batch;
+mod breaker;
+mod envelope;
+mod event;
+mod ids;
+mod job;
+mod lifecycle;
+mod limiter;
+mod protocol;
+mod retry;
+mod settle;

@@ -1,0 +1,6 @@
+//! The ports over SQLite and files.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod conformance;
+mod private;
+mod sweep;
