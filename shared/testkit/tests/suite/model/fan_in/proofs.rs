@@ -2,7 +2,7 @@
 
 use super::shell::Mutant;
 use super::{Bounds, COUNTED_ONCE, FanIn, NOTHING_OPEN, ONE_END, OUTBOX};
-use crate::check::{breaks, extent, holds};
+use crate::model::check::{breaks, extent, holds};
 
 /// Two planners at once, one of them thought to be dead.
 fn two_planners() -> Bounds {

@@ -5,7 +5,7 @@ use gantz_core::policy::Effects::{AtMostOnce, Keyed};
 use super::mutant::Mutant;
 use super::properties::{ATTEMPTS, FENCE, IN_DOUBT, LEASES, NO_LATE_START, ONCE, ONE_END, ONE_EVENT, OUTBOX};
 use super::{Bounds, Clocks, JobModel};
-use crate::check::{breaks, extent, holds};
+use crate::model::check::{breaks, extent, holds};
 
 /// Three deliveries at once of a message that is there, three attempts, clocks that differ by anything.
 fn deliveries() -> Bounds {
