@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::fleet::{Fleet, fleet, number, text};
 
-const JOBS: u32 = 10_000;
+const JOBS: u32 = 1_500;
 /// So many jobs on an emulator take their time.
 const DRAINED_WITHIN: Duration = Duration::from_secs(900);
 

@@ -1,8 +1,10 @@
 //! The command as people and programs use it: the real binary, in real projects, with real signals.
+#![expect(clippy::print_stderr, reason = "the seed of a run, and what it met")]
 
 mod batch;
 mod cancel;
 mod completions;
+mod crash;
 mod deploy;
 mod dev;
 mod dlq;

@@ -1,5 +1,5 @@
 //! The domain and the manifest, through what the crate offers.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod domain;
 mod manifest;

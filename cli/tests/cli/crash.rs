@@ -3,8 +3,6 @@
 //!
 //! A run prints its seed; `GANTZ_SEED` gives it back, so that the fleet is killed at the same points of its progress.
 
-#![expect(clippy::print_stderr, reason = "the seed of a run, and what it met")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -36,8 +34,8 @@ tools:
 ";
 
 #[tokio::test]
-async fn five_kills_of_two_thousand_jobs() {
-    survive(2_000, 5, Duration::from_secs(180)).await;
+async fn five_kills_of_five_hundred_jobs() {
+    survive(500, 5, Duration::from_secs(180)).await;
 }
 
 #[tokio::test]
