@@ -79,13 +79,13 @@ fn worker_of(row: &BTreeMap<String, AttributeValue>) -> &str {
     text(row, "finished_by").split('/').next().unwrap_or_default()
 }
 
-/// A batch's children: how many of them succeeded in their one attempt, by who ended them.
+/// A batch's children that have ended: how many of them succeeded in their one attempt, by who ended them.
 async fn children(fleet: &Fleet, batch: &str) -> BTreeMap<String, usize> {
     let table = aws_sdk_dynamodb::Client::new(&fleet.aws().await);
     let (mut ended, mut start) = (BTreeMap::new(), None);
     loop {
         let scan = table.scan().table_name(fleet.output("TableName")).set_exclusive_start_key(start);
-        let scan = scan.filter_expression("parent = :batch");
+        let scan = scan.filter_expression("parent = :batch AND attribute_exists(finished_at)");
         let page =
             scan.expression_attribute_values(":batch", AttributeValue::S(batch.into())).send().await.unwrap();
         for row in page.items() {
@@ -110,9 +110,12 @@ async fn a_process_and_the_functions_drain_a_lane_together() {
     let words = ["batch", "echo", "--jsonl", file.to_str().unwrap(), "--id", "drained-0001", "--detach"];
     assert_eq!(fleet.ask(&words)["batch_id"], "drained-0001");
     // Told to stop in the middle of it, while it holds messages that it has not begun with.
-    fleet.until(async || first.finished(), |jobs| *jobs > 0).await;
+    fleet
+        .until(async || children(fleet, "drained-0001").await, |ended| ended.contains_key(&first.name()))
+        .await;
     assert!(!fleet.row("batch#drained-0001").await.unwrap().contains_key("finished_at"));
     assert_eq!(first.stop(fleet, "TERM").await, Some(0));
+    assert!(first.finished() > 0, "what it ended is in its metrics");
 
     let mut second = Process::start(fleet, "second", "fast", "20");
     let deadline = Instant::now() + DRAINED_WITHIN;
