@@ -167,7 +167,7 @@ impl Pass<'_> {
         mark: &Watermark,
     ) -> Result<(), SubmitError> {
         let dispatcher = self.turn.dispatcher;
-        let ending = Ending::failed(JobError::new(ErrorKind::InvalidParameters, rejection.to_string()));
+        let ending = Ending::failed(JobError::new(ErrorKind::Invalid, rejection.to_string()));
         match dispatcher.ports.jobs.give_up(job.record, 0, ending, dispatcher.clock.now_ms()).await? {
             GiveUpVerdict::Committed(row) => dispatcher.publish(event::completion(&row)).await,
             // This run may have been cut off before the event; what an earlier one met was told then.

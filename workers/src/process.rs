@@ -225,7 +225,7 @@ impl Worker {
         };
         let Some(tool) = &ready.tool else {
             let message = format!("this worker has no handler `{}`", ready.handler);
-            return refused(ErrorKind::UnknownTool, message);
+            return refused(ErrorKind::HandlerUnavailable, message);
         };
         let parameters = match self.parameters(parameters, &row.params_hash).await {
             Ok(parameters) => parameters,
@@ -237,7 +237,7 @@ impl Worker {
                 let why = format!("the parameters cannot be read: {error}");
                 return refused(ErrorKind::Unavailable, why);
             }
-            Err(error) => return refused(ErrorKind::InvalidParameters, error.to_string()),
+            Err(error) => return refused(ErrorKind::Invalid, error.to_string()),
         };
         let call = Call {
             job_id: row.id.clone(),
@@ -300,7 +300,7 @@ impl Worker {
         }
         if text.len() > RESULT_MAX_BYTES {
             let message = format!("the result has {} bytes, at most {RESULT_MAX_BYTES} are kept", text.len());
-            return Ok(Ending::failed(JobError::new(ErrorKind::BadOutput, message)));
+            return Ok(Ending::failed(JobError::new(ErrorKind::ResultTooLarge, message)));
         }
         let put = || async {
             self.ports.blobs.put(text.clone().into_bytes()).await.map_err(|error| match error {
@@ -427,7 +427,7 @@ fn keep_promise(spec: &ToolSpec, end: AttemptEnd) -> AttemptEnd {
             Ok(()) => Outcome::Done(value),
             Err(error) => {
                 let message = format!("the result does not fit the tool's `output`: {error}");
-                Outcome::permanent(ErrorKind::BadOutput, message)
+                Outcome::permanent(ErrorKind::ToolError, message)
             }
         }),
         other => other,

@@ -29,7 +29,7 @@ impl<T: Tool> AnyTool for Typed<T> {
             Ok(parameters) => parameters,
             Err(error) => {
                 let message = format!("the handler `{}` cannot take these parameters: {error}", T::HANDLER);
-                return Outcome::permanent(ErrorKind::InvalidParameters, message);
+                return Outcome::permanent(ErrorKind::Invalid, message);
             }
         };
         let Call { job_id, tool, attempt, timeout_ms, .. } = call;
@@ -45,7 +45,7 @@ impl AnyTool for Withheld {
     async fn call(&self, _: Call<Value>) -> Outcome {
         let message =
             "creating functions is off: the manifest allows it by `creates_functions: true` at the tool";
-        Outcome::permanent(ErrorKind::Forbidden, message)
+        Outcome::permanent(ErrorKind::AccessDenied, message)
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
         let Outcome::Failed(Failure { kind, message, .. }) = run("silent").await else {
             panic!("it was made")
         };
-        assert_eq!(kind, ErrorKind::Forbidden);
+        assert_eq!(kind, ErrorKind::AccessDenied);
         assert!(message.contains("`creates_functions: true`"), "{message}");
     }
 }

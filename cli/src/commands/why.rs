@@ -87,12 +87,12 @@ fn timeline(job: &JobRecord, notes: &[Note], due_at_ms: Option<u64>) -> Vec<Mome
             add(started_at_ms, "attempt began", format!("attempt {}", entry.attempt));
         }
         let what = match (entry.error.kind, entry.counted) {
-            (ErrorKind::Crashed, _) => "attempt crashed",
+            (ErrorKind::WorkerLost, _) => "attempt crashed",
             (_, true) => "attempt failed",
             (_, false) => "handed back",
         };
         let mut detail = match entry.error.kind {
-            ErrorKind::Crashed => entry.error.message.clone(),
+            ErrorKind::WorkerLost => entry.error.message.clone(),
             _ => format!("{}: {}", kind(&entry.error), entry.error.message),
         };
         if entry.retry_at_ms > entry.at_ms {
@@ -162,8 +162,8 @@ mod tests {
     fn each_end_of_an_attempt_has_its_words() {
         let mut job = job();
         job.history = vec![
-            entry(ErrorKind::Crashed, 1, true, [1_100, 1_200, 1_200]),
-            entry(ErrorKind::Exit, 2, true, [1_300, 1_400, 2_000]),
+            entry(ErrorKind::WorkerLost, 1, true, [1_100, 1_200, 1_200]),
+            entry(ErrorKind::ExitStatus, 2, true, [1_300, 1_400, 2_000]),
             entry(ErrorKind::Cancelled, 3, false, [2_000, 2_100, 2_100]),
         ];
         (job.status, job.attempt, job.retry_at_ms) = (JobStatus::Waiting, 3, Some(5_000));

@@ -37,7 +37,8 @@ async fn failures_end_with_their_reasons_beside_jobs_that_succeed() {
         }
         assert_eq!((text(&row, "status"), number(&row, "attempt")), ("FAILED", 2), "{row:?}");
         let (kind, message) = error(&row);
-        let expected = if *tool == "crash" { ("crashed", "signal") } else { ("timeout", "asked to stop") };
+        let expected =
+            if *tool == "crash" { ("exit_status", "signal") } else { ("timeout", "asked to stop") };
         assert!(kind == expected.0 && message.contains(expected.1), "{tool}: {kind}: {message}");
     }
 }
@@ -118,5 +119,5 @@ async fn a_job_that_kills_its_worker_is_ended_by_the_handler_of_dead_letters() {
     let row = fleet.ended("killer-0001").await;
     assert_eq!((text(&row, "status"), number(&row, "attempt")), ("FAILED", 1), "{row:?}");
     let (kind, message) = error(&row);
-    assert!(kind == "crashed" && message.contains("attempt"), "{row:?}");
+    assert!(kind == "worker_lost" && message.contains("attempt"), "{row:?}");
 }

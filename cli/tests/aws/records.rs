@@ -60,7 +60,8 @@ async fn three_of_ten_come_back_and_end_when_their_attempts_are_spent() {
     // As if the queue had given up on them: they have an attempt left, so they are put back, and end with it.
     let back = [2, 5, 8].map(|n| bodies.get(n).cloned().unwrap());
     fleet.send("dead-maths", &back).await;
-    let ends = [(2, "crashed", "signal"), (5, "panic", "divide by zero"), (8, "timeout", "asked to stop")];
+    let ends =
+        [(2, "exit_status", "signal"), (5, "panic", "divide by zero"), (8, "timeout", "asked to stop")];
     for (n, kind, message) in ends {
         let row = fleet.ended(&format!("record-{n:04}")).await;
         assert_eq!((text(&row, "status"), number(&row, "attempt")), ("FAILED", 2), "{row:?}");

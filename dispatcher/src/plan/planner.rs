@@ -141,7 +141,7 @@ impl Planner<'_> {
     async fn refuse(&self, child: Admission, error: String) -> Result<(), SubmitError> {
         let ports = &self.turn.dispatcher.ports;
         let now_ms = self.turn.dispatcher.clock.now_ms();
-        let ending = Ending::failed(JobError::new(ErrorKind::InvalidParameters, error));
+        let ending = Ending::failed(JobError::new(ErrorKind::Invalid, error));
         let row = match ports.jobs.give_up(child.record, 0, ending, now_ms).await? {
             GiveUpVerdict::Committed(row) | GiveUpVerdict::Finished(row) => row,
             GiveUpVerdict::MovedOn => return Ok(()),

@@ -27,12 +27,12 @@ pub enum Outcome {
 impl Outcome {
     /// A failure that another attempt cannot mend.
     pub fn permanent(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self::Failed(Failure { kind, message: message.into(), retry: Retry::Never })
+        Self::Failed(Failure::new(kind, message, Retry::Never))
     }
 
     /// A failure that another attempt may mend, after the tool's usual backoff.
     pub fn transient(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self::Failed(Failure { kind, message: message.into(), retry: Retry::Backoff })
+        Self::Failed(Failure::new(kind, message, Retry::Backoff))
     }
 }
 
@@ -45,6 +45,30 @@ pub struct Failure {
     pub message: String,
     /// Whether another attempt makes sense.
     pub retry: Retry,
+    /// Whether what the tool was to bring about may have happened all the same.
+    pub effect: Effect,
+}
+
+impl Failure {
+    /// A failure whose effect follows from its kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>, retry: Retry) -> Self {
+        Self { kind, message: message.into(), retry, effect: Effect::ByKind }
+    }
+
+    /// The same failure, of a call whose answer got lost: it may or may not have been carried out.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        Self { effect: Effect::InDoubt, ..self }
+    }
+}
+
+/// What a failed run leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// None, unless the failure is of a [kind that leaves doubt](ErrorKind::leaves_doubt).
+    ByKind,
+    /// Nobody knows: a call was sent and its answer got lost.
+    InDoubt,
 }
 
 /// Whether and when a failed job may be tried again.
@@ -58,43 +82,57 @@ pub enum Retry {
     After(u64),
 }
 
-/// The class of a failure: stable names that programs may match on.
+/// The class of a failure: stable names that programs may match on, a closed list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The parameters do not fit the tool.
-    InvalidParameters,
-    /// The manifest has no such tool, or the worker no such handler.
+    /// The submission is wrong: its parameters do not fit the tool, or another field holds what it cannot.
+    Invalid,
+    /// The manifest has no such tool.
     UnknownTool,
+    /// The worker has no handler of the tool's name.
+    HandlerUnavailable,
     /// The message on the queue is not an envelope that this version reads.
-    MalformedEnvelope,
+    Unparsable,
     /// The file, object, function or page does not exist.
     NotFound,
     /// The tool may not do this: a refused address, a folder outside the allowed ones, a missing permission.
-    Forbidden,
+    AccessDenied,
+    /// The path leads to a folder, a pipe, a socket or a device.
+    NotRegularFile,
+    /// The file changed while it was read.
+    ChangedDuringRead,
+    /// The object that was announced has been overwritten since.
+    Superseded,
     /// The attempt overran the tool's timeout and was stopped.
     Timeout,
     /// The tool panicked.
     Panic,
     /// The process that ran the attempt was killed, or lost its lease.
-    Crashed,
+    WorkerLost,
     /// The dependency asked for fewer calls.
     Throttled,
     /// The dependency could not be reached or answered with a fault of its own.
     Unavailable,
-    /// The result is larger than [`limits::RESULT_MAX_BYTES`], or not what the tool's output promises.
-    BadOutput,
-    /// The program ended with a non-zero exit code.
-    Exit,
+    /// The program ended with a non-zero exit code, or by a signal.
+    ExitStatus,
+    /// The service answered with a status that is no success.
+    HttpStatus,
+    /// The function was called and failed by itself.
+    FunctionError,
+    /// The result is larger than what is kept.
+    ResultTooLarge,
+    /// The tool takes longer than its worker may live.
+    DoesNotFit,
+    /// The job came back from the dead letters too often.
+    Undeliverable,
     /// The job was asked to stop.
     Cancelled,
     /// The job's deadline passed.
     DeadlinePassed,
-    /// The attempt ended without an answer: its effect may or may not have happened.
-    InDoubt,
-    /// Anything else the tool reports.
-    ToolFailed,
+    /// Anything else the tool reports, a result that breaks its promise among it.
+    ToolError,
 }
 
 /// Why a job did not succeed, as recorded in its row.
@@ -109,7 +147,7 @@ pub struct JobError {
 impl ErrorKind {
     /// Whether what the tool was to bring about may have happened all the same: it was cut off, or its answer got lost.
     pub fn leaves_doubt(self) -> bool {
-        matches!(self, Self::Timeout | Self::Panic | Self::Crashed | Self::InDoubt)
+        matches!(self, Self::Timeout | Self::Panic | Self::WorkerLost)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::job::JobRecord;
 use crate::lifecycle::{Ending, Release};
 use crate::limits;
-use crate::outcome::{ErrorKind, Failure, JobError, Outcome, Retry};
+use crate::outcome::{Effect, ErrorKind, Failure, JobError, Outcome, Retry};
 use crate::policy::{Effects, RetryPolicy};
 
 const HANDED_BACK: &str = "handed back: the worker shut down";
@@ -57,30 +57,32 @@ pub fn settle(
             Settlement::End(Ending::cancelled("cancelled while it ran"))
         }
         AttemptEnd::Answered(Outcome::Deferred { delay_ms, why }) => defer(row, once, delay_ms, why, now_ms),
-        AttemptEnd::Answered(Outcome::Failed(failure)) if once && failure.kind == ErrorKind::InDoubt => {
-            Settlement::End(Ending::in_doubt(failure.message))
+        AttemptEnd::Answered(Outcome::Failed(failure)) if once && failure.effect == Effect::InDoubt => {
+            Settlement::End(Ending::in_doubt(failure.kind, failure.message))
         }
         AttemptEnd::Answered(Outcome::Failed(failure)) if once && failure.kind.leaves_doubt() => {
-            in_doubt(&failure.message)
+            in_doubt(failure.kind, &failure.message)
         }
         AttemptEnd::Answered(Outcome::Failed(failure)) if once => {
             Settlement::End(Ending::failed(JobError::new(failure.kind, failure.message)))
         }
         AttemptEnd::Answered(Outcome::Failed(failure)) => fail(row, retry, failure, now_ms, random),
         AttemptEnd::TimedOut(timeout_ms) if once => {
-            in_doubt(&format!("stopped after its timeout of {timeout_ms} ms"))
+            in_doubt(ErrorKind::Timeout, &format!("stopped after its timeout of {timeout_ms} ms"))
         }
         AttemptEnd::TimedOut(timeout_ms) => {
             let message = format!("stopped after its timeout of {timeout_ms} ms");
             fail(row, retry, backoff(ErrorKind::Timeout, message), now_ms, random)
         }
-        AttemptEnd::Panicked(message) if once => in_doubt(&format!("panicked: {message}")),
+        AttemptEnd::Panicked(message) if once => in_doubt(ErrorKind::Panic, &format!("panicked: {message}")),
         AttemptEnd::Panicked(message) => {
             fail(row, retry, backoff(ErrorKind::Panic, format!("panicked: {message}")), now_ms, random)
         }
-        AttemptEnd::DeadlinePassed if once => in_doubt("stopped when its deadline passed"),
+        AttemptEnd::DeadlinePassed if once => {
+            in_doubt(ErrorKind::DeadlinePassed, "stopped when its deadline passed")
+        }
         AttemptEnd::DeadlinePassed => Settlement::End(Ending::expired("the deadline passed while it ran")),
-        AttemptEnd::ShutDown if once => in_doubt("stopped when its worker shut down"),
+        AttemptEnd::ShutDown if once => in_doubt(ErrorKind::WorkerLost, "stopped when its worker shut down"),
         AttemptEnd::ShutDown if row.deferrals >= limits::DEFERRALS_MAX => {
             // From here on it costs an attempt: a job that no worker lives long enough for must end, too.
             fail(row, retry, backoff(ErrorKind::Unavailable, HANDED_BACK.into()), now_ms, random)
@@ -101,11 +103,11 @@ fn not_started_retry_ms(row: &JobRecord) -> u64 {
 }
 
 fn backoff(kind: ErrorKind, message: String) -> Failure {
-    Failure { kind, message, retry: Retry::Backoff }
+    Failure::new(kind, message, Retry::Backoff)
 }
 
-fn in_doubt(what: &str) -> Settlement {
-    Settlement::End(Ending::in_doubt(format!("{what}; its effect may or may not have happened")))
+fn in_doubt(kind: ErrorKind, what: &str) -> Settlement {
+    Settlement::End(Ending::in_doubt(kind, format!("{what}; its effect may or may not have happened")))
 }
 
 fn fail(row: &JobRecord, policy: &RetryPolicy, failure: Failure, now_ms: u64, random: u64) -> Settlement {
@@ -125,7 +127,7 @@ fn fail(row: &JobRecord, policy: &RetryPolicy, failure: Failure, now_ms: u64, ra
 fn defer(row: &JobRecord, once: bool, delay_ms: u64, why: String, now_ms: u64) -> Settlement {
     if once {
         let why = format!("an at-most-once tool cannot run again, but asked to: {why}");
-        return Settlement::End(Ending::failed(JobError::new(ErrorKind::ToolFailed, why)));
+        return Settlement::End(Ending::failed(JobError::new(ErrorKind::ToolError, why)));
     }
     put_off(row, delay_ms, why, now_ms)
 }
@@ -134,7 +136,7 @@ fn defer(row: &JobRecord, once: bool, delay_ms: u64, why: String, now_ms: u64) -
 fn put_off(row: &JobRecord, delay_ms: u64, why: String, now_ms: u64) -> Settlement {
     if row.deferrals >= limits::DEFERRALS_MAX {
         let why = format!("deferred {} times, the last time because: {why}", row.deferrals);
-        return Settlement::End(Ending::failed(JobError::new(ErrorKind::ToolFailed, why)));
+        return Settlement::End(Ending::failed(JobError::new(ErrorKind::ToolError, why)));
     }
     let retry_at_ms = now_ms.saturating_add(delay_ms.min(limits::POSTPONE_MAX_MS));
     release(row, retry_at_ms, false, JobError::new(ErrorKind::Unavailable, why))

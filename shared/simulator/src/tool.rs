@@ -127,7 +127,7 @@ impl ScriptedTool {
     async fn end(&self, act: Act, call: &Call<Value>) -> Outcome {
         let failed = |retry| {
             let message = format!("attempt {} got no answer", call.attempt);
-            Outcome::Failed(Failure { kind: ErrorKind::Unavailable, message, retry })
+            Outcome::Failed(Failure::new(ErrorKind::Unavailable, message, retry))
         };
         match act.end {
             ActEnd::Done => self.effect(call, json!({ "of": call.job_id })),

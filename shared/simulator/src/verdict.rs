@@ -111,7 +111,7 @@ fn has_cause(state: &State, scenario: &Scenario, row: &JobRecord, story: &Story)
             let kind = row.error.as_ref().map(|error| error.kind);
             let is_last = row.attempts_used() >= row.max_attempts || is_once;
             let is_known = match kind {
-                Some(ErrorKind::Crashed) => {
+                Some(ErrorKind::WorkerLost) => {
                     row.last_attempt_crashed() && row.attempts_used() >= row.max_attempts
                 }
                 // Handed back by a worker, with the last attempt counted before.
@@ -120,7 +120,7 @@ fn has_cause(state: &State, scenario: &Scenario, row: &JobRecord, story: &Story)
                     _ => is_last,
                 },
                 Some(ErrorKind::Timeout | ErrorKind::Panic) => is_last,
-                Some(ErrorKind::ToolFailed) => is_once && matches!(act, Some(ActEnd::Defer(_))),
+                Some(ErrorKind::ToolError) => is_once && matches!(act, Some(ActEnd::Defer(_))),
                 _ => false,
             };
             let is_theirs = match kind {

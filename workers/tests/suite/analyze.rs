@@ -65,15 +65,10 @@ async fn the_parameters_name_exactly_one_place() {
         (json!({"bucket": "b", "key": "k"}), "no S3 source is configured here"),
         (json!({"path": "a\0b"}), "it is not a valid path"),
     ] {
-        assert_fails(&run(&anywhere(), parameters).await, ErrorKind::InvalidParameters, Retry::Never, says);
+        assert_fails(&run(&anywhere(), parameters).await, ErrorKind::Invalid, Retry::Never, says);
     }
     let outcome = run(&AnalyzeFile::default(), json!({"path": "p"})).await;
-    assert_fails(
-        &outcome,
-        ErrorKind::InvalidParameters,
-        Retry::Never,
-        "no folder of files is configured here",
-    );
+    assert_fails(&outcome, ErrorKind::Invalid, Retry::Never, "no folder of files is configured here");
 }
 
 #[tokio::test]
@@ -98,13 +93,13 @@ async fn what_is_no_readable_file_is_refused() {
     for (path, kind, says) in [
         ("missing", ErrorKind::NotFound, "does not exist"),
         ("file/below", ErrorKind::NotFound, "does not exist"),
-        (".", ErrorKind::InvalidParameters, "it is a directory"),
+        (".", ErrorKind::Invalid, "it is a directory"),
     ] {
         assert_fails(&run(&below(folder.path()), json!({"path": path})).await, kind, Retry::Never, says);
     }
     for device in ["/dev/zero", "/dev/null"].iter().filter(|device| Path::new(device).exists()) {
         let outcome = run(&anywhere(), json!({"path": device})).await;
-        assert_fails(&outcome, ErrorKind::InvalidParameters, Retry::Never, "pipe, socket or device");
+        assert_fails(&outcome, ErrorKind::Invalid, Retry::Never, "pipe, socket or device");
     }
 }
 
@@ -128,12 +123,12 @@ async fn pipes_do_not_hang_and_links_do_not_lead_out() {
     assert_says(&run(&tool, json!({"path": "../root/inside"})).await, &json!({"size_bytes": 1}));
     for path in ["out", "../secret", "../missing", "a/../../secret", "/etc/hostname", "/missing"] {
         let outcome = run(&tool, json!({"path": path})).await;
-        assert_fails(&outcome, ErrorKind::Forbidden, Retry::Never, "outside the folder");
+        assert_fails(&outcome, ErrorKind::AccessDenied, Retry::Never, "outside the folder");
     }
     let outcome = run(&tool, json!({"path": "pipe"})).await;
-    assert_fails(&outcome, ErrorKind::InvalidParameters, Retry::Never, "pipe, socket or device");
+    assert_fails(&outcome, ErrorKind::Invalid, Retry::Never, "pipe, socket or device");
     let outcome = run(&tool, json!({"path": "circle"})).await;
-    assert_fails(&outcome, ErrorKind::InvalidParameters, Retry::Never, "circle");
+    assert_fails(&outcome, ErrorKind::Invalid, Retry::Never, "circle");
 
     let locked = root.join("locked");
     std::fs::write(&locked, "x").expect("a file");
@@ -141,7 +136,7 @@ async fn pipes_do_not_hang_and_links_do_not_lead_out() {
     // The superuser reads everything, so nothing can be shown as one.
     if std::fs::read(&locked).is_err() {
         let outcome = run(&tool, json!({"path": "locked"})).await;
-        assert_fails(&outcome, ErrorKind::Forbidden, Retry::Never, "the system denies");
+        assert_fails(&outcome, ErrorKind::AccessDenied, Retry::Never, "the system denies");
     }
 }
 

@@ -96,11 +96,11 @@ impl ModeTool {
             Mode::FailPermanent => {
                 Outcome::permanent(ErrorKind::NotFound, format!("attempt {attempt} found nothing"))
             }
-            Mode::RetryAfter => Outcome::Failed(Failure {
-                kind: ErrorKind::Throttled,
-                message: format!("attempt {attempt} was told to wait"),
-                retry: Retry::After(behaviour.ms),
-            }),
+            Mode::RetryAfter => Outcome::Failed(Failure::new(
+                ErrorKind::Throttled,
+                format!("attempt {attempt} was told to wait"),
+                Retry::After(behaviour.ms),
+            )),
             Mode::Defer => Outcome::Deferred { delay_ms: behaviour.ms, why: "not ready".into() },
             Mode::Panic => unreachable!("attempt {attempt} had a bug"),
             Mode::Hang => std::future::pending().await,

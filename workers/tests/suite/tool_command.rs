@@ -94,9 +94,9 @@ async fn a_parameter_stays_within_its_argument() {
 
     let outcome = run(spec.clone(), json!({"a": 1})).await;
     let expect = "the parameter `n` is absent and has no default";
-    assert_eq!(outcome, Outcome::permanent(ErrorKind::InvalidParameters, expect));
+    assert_eq!(outcome, Outcome::permanent(ErrorKind::Invalid, expect));
     let Outcome::Failed(failure) = run(spec, json!({"a": "\0", "n": 1})).await else { unreachable!() };
-    assert_eq!((failure.kind, failure.retry), (ErrorKind::InvalidParameters, Retry::Never));
+    assert_eq!((failure.kind, failure.retry), (ErrorKind::Invalid, Retry::Never));
 }
 
 #[test]
@@ -154,8 +154,8 @@ async fn relative_paths_are_below_the_manifest() {
 #[tokio::test]
 async fn exit_codes_and_signals_tell_what_stderr_said() {
     let check = async |script: &str, retry, message: &str| {
-        let kind = if message.contains("signal") { ErrorKind::Crashed } else { ErrorKind::Exit };
-        let expect = Failure { kind, message: message.to_owned(), retry };
+        let expect = Failure::new(ErrorKind::ExitStatus, message, retry);
+        let expect = if message.contains("signal") { expect.in_doubt() } else { expect };
         assert_eq!(fail(shell(script)).await, expect);
     };
     check("exit 3", Retry::Backoff, "`/bin/sh` ended with exit code 3").await;
@@ -175,7 +175,7 @@ async fn exit_codes_and_signals_tell_what_stderr_said() {
 async fn output_has_to_be_what_was_promised() {
     let check = async |script: &str, message: &str| {
         let failure = fail(CommandSpec { output: CommandOutput::Json, ..shell(script) }).await;
-        assert_eq!((failure.kind, failure.retry), (ErrorKind::BadOutput, Retry::Never));
+        assert_eq!((failure.kind, failure.retry), (ErrorKind::ToolError, Retry::Never));
         assert_eq!(failure.message, format!("`/bin/sh` wrote to stdout {message}"));
     };
     check("true", "nothing, expected one JSON document").await;
@@ -194,7 +194,7 @@ async fn output_has_to_be_what_was_promised() {
 #[tokio::test]
 async fn output_is_capped() {
     let failure = fail(CommandSpec { max_output_bytes: 100_000, ..shell("yes") }).await;
-    assert_eq!((failure.kind, failure.retry), (ErrorKind::BadOutput, Retry::Never));
+    assert_eq!((failure.kind, failure.retry), (ErrorKind::ResultTooLarge, Retry::Never));
     let message = "`/bin/sh` was killed: it wrote more than `max_output_bytes` (100000) to stdout";
     assert_eq!(failure.message, message);
 
@@ -203,7 +203,7 @@ async fn output_is_capped() {
         text("abcd")
     );
     let failure = fail(CommandSpec { max_output_bytes: 4, ..shell("printf abcde") }).await;
-    assert_eq!(failure.kind, ErrorKind::BadOutput);
+    assert_eq!(failure.kind, ErrorKind::ResultTooLarge);
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn what_cannot_be_started_says_why() {
     check("/no/such/program", None, ErrorKind::NotFound, "`/no/such/program` does not exist").await;
     check("no/such", None, ErrorKind::NotFound, "no/such` does not exist").await;
     check("/bin/sh", Some("/no/folder"), ErrorKind::NotFound, "`/bin/sh` is to run in /no/folder").await;
-    check(&file("data", "", 0o644), None, ErrorKind::Forbidden, "data` may not be executed").await;
+    check(&file("data", "", 0o644), None, ErrorKind::AccessDenied, "data` may not be executed").await;
     check(
         &file("lost", "#!/no/such/sh\n", 0o755),
         None,
@@ -246,7 +246,7 @@ async fn what_cannot_be_started_says_why() {
         "interpreter that its first line",
     )
     .await;
-    check("/", None, ErrorKind::Forbidden, "`/` may not be executed").await;
+    check("/", None, ErrorKind::AccessDenied, "`/` may not be executed").await;
 }
 
 /// A pipe that tells when the last process that holds it open for writing is gone.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gantz_core::host::Clock;
 use gantz_core::ids::JobId;
 use gantz_core::manifest::{HttpBody, HttpSpec};
-use gantz_core::outcome::{ErrorKind, Failure, Outcome, Retry};
+use gantz_core::outcome::{Effect, ErrorKind, Failure, Outcome, Retry};
 use gantz_core::tool::{Call, Tool};
 use gantz_workers::tools::http::{HttpClient, HttpSpecError, HttpTool};
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ async fn gets_json() {
         "GET {}: the answer has nothing at `/items/2`, where the result should be",
         server.url("/u/1")
     );
-    assert_eq!(run(no_part, parameters).await, Outcome::permanent(ErrorKind::BadOutput, message));
+    assert_eq!(run(no_part, parameters).await, Outcome::permanent(ErrorKind::ToolError, message));
 }
 
 #[tokio::test]
@@ -218,27 +218,30 @@ async fn refuses_parameters_that_do_not_fit() {
     for parameters in [json!({"id": ".."}), json!({"id": ""}), json!({}), json!({"id": 1, "h": "a\r\nb: c"})]
     {
         let Outcome::Failed(failure) = run(spec.clone(), parameters).await else { unreachable!() };
-        assert_eq!((failure.kind, failure.retry), (ErrorKind::InvalidParameters, Retry::Never));
+        assert_eq!((failure.kind, failure.retry), (ErrorKind::Invalid, Retry::Never));
     }
     assert_eq!(server.requests(), [""; 0]);
 }
 
 #[tokio::test]
 async fn statuses_decide_on_retries() {
-    let check = async |status: &str, headers: &str, kind, retry| {
+    let check = async |status: &str, headers: &str, retry| {
         let server = Server::answering(&with_status(status, headers, "  it\r\n broke ")).await;
         let message = format!("GET {} was answered {status}: it broke", server.url("/x"));
-        assert_eq!(fail(get(server.url("/x?key=secret"))).await, Failure { kind, message, retry });
+        assert_eq!(
+            fail(get(server.url("/x?key=secret"))).await,
+            Failure::new(ErrorKind::HttpStatus, message, retry)
+        );
     };
-    check("404 Not Found", "", ErrorKind::NotFound, Retry::Never).await;
-    check("401 Unauthorized", "", ErrorKind::Forbidden, Retry::Never).await;
-    check("422 Unprocessable Entity", "", ErrorKind::ToolFailed, Retry::Never).await;
-    check("500 Internal Server Error", "", ErrorKind::Unavailable, Retry::Backoff).await;
-    check("429 Too Many Requests", "", ErrorKind::Throttled, Retry::Backoff).await;
-    check("429 Too Many Requests", "retry-after: 7\r\n", ErrorKind::Throttled, Retry::After(7_000)).await;
+    check("404 Not Found", "", Retry::Never).await;
+    check("401 Unauthorized", "", Retry::Never).await;
+    check("422 Unprocessable Entity", "", Retry::Never).await;
+    check("500 Internal Server Error", "", Retry::Backoff).await;
+    check("429 Too Many Requests", "", Retry::Backoff).await;
+    check("429 Too Many Requests", "retry-after: 7\r\n", Retry::After(7_000)).await;
     let date = "retry-after: Sun, 06 Nov 1994 08:50:37 GMT\r\n";
-    check("503 Service Unavailable", date, ErrorKind::Unavailable, Retry::After(60_000)).await;
-    check("302 Found", "", ErrorKind::ToolFailed, Retry::Never).await;
+    check("503 Service Unavailable", date, Retry::After(60_000)).await;
+    check("302 Found", "", Retry::Never).await;
 }
 
 #[tokio::test]
@@ -246,7 +249,7 @@ async fn long_answers_are_cut_off() {
     let check = async |answer: String| {
         let server = Server::answering(&answer).await;
         let failure = fail(HttpSpec { max_response_bytes: 1_000, ..get(server.url("/")) }).await;
-        assert_eq!((failure.kind, failure.retry), (ErrorKind::BadOutput, Retry::Never));
+        assert_eq!((failure.kind, failure.retry), (ErrorKind::ResultTooLarge, Retry::Never));
         assert!(failure.message.ends_with("longer than `max_response_bytes` (1000)"), "{}", failure.message);
     };
     check(ok("text/plain", &"x".repeat(1_001))).await;
@@ -289,11 +292,11 @@ async fn a_lost_answer_to_what_has_an_effect_is_in_doubt() {
     let closed = listener.local_addr().unwrap();
     drop(listener);
     let no_http = Server::answering("220 smtp ready\r\nconnection: close\r\n").await;
-    for (url, kind) in
-        [(format!("http://{closed}/"), ErrorKind::Unavailable), (no_http.url("/"), ErrorKind::InDoubt)]
+    for (url, effect) in [(format!("http://{closed}/"), Effect::ByKind), (no_http.url("/"), Effect::InDoubt)]
     {
         let failure = fail(HttpSpec { method: "POST".to_owned(), ..get(url.clone()) }).await;
-        assert_eq!((failure.kind, failure.retry), (kind, Retry::Backoff), "{url}: {failure:?}");
+        assert_eq!(failure.kind, ErrorKind::Unavailable, "{url}: {failure:?}");
+        assert_eq!((failure.effect, failure.retry), (effect, Retry::Backoff), "{url}: {failure:?}");
     }
 }
 
@@ -308,7 +311,7 @@ async fn private_addresses_are_refused_unless_listed() {
             (Outcome::Failed(failure), Err(part)) => {
                 assert_eq!(
                     (failure.kind, failure.retry),
-                    (ErrorKind::Forbidden, Retry::Never),
+                    (ErrorKind::AccessDenied, Retry::Never),
                     "{failure:?}"
                 );
                 assert!(failure.message.contains(part), "{}", failure.message);
@@ -357,7 +360,7 @@ async fn a_connection_is_not_lent_to_a_tool_that_may_not_make_it() {
     assert!(matches!(run_with(&client, listed, json!({})).await, Outcome::Done(_)));
     let unlisted = HttpSpec { allow_hosts: vec![], ..get(url) };
     let Outcome::Failed(failure) = run_with(&client, unlisted, json!({})).await else { unreachable!() };
-    assert_eq!(failure.kind, ErrorKind::Forbidden);
+    assert_eq!(failure.kind, ErrorKind::AccessDenied);
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -373,12 +376,12 @@ async fn redirects_pass_the_guard_too() {
         let server = Server::answering(&redirect("302 Found", &target)).await;
         let spec = HttpSpec { allow_hosts: vec![server.address.to_string()], ..get(server.url("/")) };
         let failure = fail(spec).await;
-        assert_eq!((failure.kind, failure.retry), (ErrorKind::Forbidden, Retry::Never), "{failure:?}");
+        assert_eq!((failure.kind, failure.retry), (ErrorKind::AccessDenied, Retry::Never), "{failure:?}");
     }
     assert_eq!(inside.requests(), [""; 0]);
 
     let server = Server::answering(&redirect("302 Found", "file:///etc/passwd")).await;
-    assert_eq!(fail(get(server.url("/"))).await.kind, ErrorKind::ToolFailed);
+    assert_eq!(fail(get(server.url("/"))).await.kind, ErrorKind::ToolError);
 }
 
 #[tokio::test]
@@ -414,7 +417,7 @@ async fn follows_redirects() {
 
     let before = server.requests().len();
     let failure = fail(get(server.url("/loop"))).await;
-    assert_eq!((failure.kind, failure.retry), (ErrorKind::ToolFailed, Retry::Never));
+    assert_eq!((failure.kind, failure.retry), (ErrorKind::ToolError, Retry::Never));
     assert!(failure.message.starts_with("more than 5 redirects"), "{}", failure.message);
     assert_eq!(server.requests().len() - before, 6);
 }
@@ -427,7 +430,7 @@ async fn parameters_choose_among_listed_hosts_only() {
     for host in ["example.com", "localhost", "8.8.8.8"] {
         let message = format!("the host `{host}` is not among the tool's `allow_hosts`");
         let outcome = run(spec.clone(), json!({ "host": host })).await;
-        assert_eq!(outcome, Outcome::permanent(ErrorKind::Forbidden, message));
+        assert_eq!(outcome, Outcome::permanent(ErrorKind::AccessDenied, message));
     }
     assert_eq!(server.requests().len(), 1);
 }

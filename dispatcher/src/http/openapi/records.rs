@@ -16,7 +16,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "ErrorKind": {
             "type": "string",
             "description": "The class of a failure. New ones may be added.",
-            "examples": ["timeout", "unavailable", "tool_failed"],
+            "examples": ["timeout", "unavailable", "tool_error"],
         },
         "JobError": {
             "type": "object",

@@ -69,7 +69,7 @@ async fn a_wrong_item_is_a_failed_child_that_says_why() {
         .iter()
         .filter_map(|child| child.error.as_ref())
         .map(|error| {
-            assert_eq!(error.kind, ErrorKind::InvalidParameters);
+            assert_eq!(error.kind, ErrorKind::Invalid);
             error.message.clone()
         })
         .collect();

@@ -51,7 +51,7 @@ where
         PortError::Transient(_) => (ErrorKind::Unavailable, retry),
         PortError::Permanent(_) | PortError::Damaged(_) => refusal(code, status),
     };
-    Failure { kind, message, retry }
+    Failure::new(kind, message, retry)
 }
 
 /// As [`failure`], for a call that must not be repeated blindly: when no answer came, nobody knows whether it happened.
@@ -64,7 +64,7 @@ where
         return failure;
     }
     let message = format!("{}; it may or may not have happened", failure.message);
-    Failure { kind: ErrorKind::InDoubt, message, ..failure }
+    Failure { message, ..failure }.in_doubt()
 }
 
 fn refusal(code: &str, status: Option<u16>) -> (ErrorKind, Retry) {
@@ -73,10 +73,10 @@ fn refusal(code: &str, status: Option<u16>) -> (ErrorKind, Retry) {
     }
     let kind = match status {
         _ if code == "ResourceNotFoundException" => ErrorKind::NotFound,
-        _ if INVALID.contains(&code) => ErrorKind::InvalidParameters,
-        Some(401 | 403) => ErrorKind::Forbidden,
-        _ if said(code) == Said::Denied => ErrorKind::Forbidden,
-        _ => ErrorKind::ToolFailed,
+        _ if INVALID.contains(&code) => ErrorKind::Invalid,
+        Some(401 | 403) => ErrorKind::AccessDenied,
+        _ if said(code) == Said::Denied => ErrorKind::AccessDenied,
+        _ => ErrorKind::ToolError,
     };
     (kind, Retry::Never)
 }
@@ -106,12 +106,12 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 /// A failure that another attempt cannot mend.
 pub(super) fn permanent(kind: ErrorKind, message: impl Into<String>) -> Failure {
-    Failure { kind, message: message.into(), retry: Retry::Never }
+    Failure::new(kind, message, Retry::Never)
 }
 
 /// Parameters that cannot be right.
 pub(super) fn invalid(message: impl Into<String>) -> Failure {
-    permanent(ErrorKind::InvalidParameters, message)
+    permanent(ErrorKind::Invalid, message)
 }
 
 #[cfg(test)]
@@ -123,11 +123,11 @@ mod tests {
         let check = |code, status, expect| assert_eq!(refusal(code, status), expect, "{code}");
         check("ResourceNotFoundException", Some(404), (ErrorKind::NotFound, Retry::Never));
         check("ResourceNotFoundException", Some(400), (ErrorKind::NotFound, Retry::Never));
-        check("InvalidRequestContentException", Some(400), (ErrorKind::InvalidParameters, Retry::Never));
-        check("AccessDeniedException", Some(400), (ErrorKind::Forbidden, Retry::Never));
-        check("KMSDisabledException", Some(403), (ErrorKind::Forbidden, Retry::Never));
+        check("InvalidRequestContentException", Some(400), (ErrorKind::Invalid, Retry::Never));
+        check("AccessDeniedException", Some(400), (ErrorKind::AccessDenied, Retry::Never));
+        check("KMSDisabledException", Some(403), (ErrorKind::AccessDenied, Retry::Never));
         check("ResourceConflictException", Some(409), (ErrorKind::Unavailable, Retry::Backoff));
-        check("CodeStorageExceededException", Some(400), (ErrorKind::ToolFailed, Retry::Never));
-        check("", None, (ErrorKind::ToolFailed, Retry::Never));
+        check("CodeStorageExceededException", Some(400), (ErrorKind::ToolError, Retry::Never));
+        check("", None, (ErrorKind::ToolError, Retry::Never));
     }
 }

@@ -133,12 +133,12 @@ fn answered(answer: &InvokeOutput) -> Result<Value, Failure> {
     if payload.len() > SYNC_MAX_BYTES {
         let message =
             format!("the function answered {} bytes, at most {SYNC_MAX_BYTES} are taken", payload.len());
-        return Err(permanent(ErrorKind::BadOutput, message));
+        return Err(permanent(ErrorKind::ResultTooLarge, message));
     }
     let response = read_response(payload);
     if !fits(&response, JSON_DEPTH_MAX - 1) {
         let message = format!("the function's answer is nested more than {} deep", JSON_DEPTH_MAX - 1);
-        return Err(permanent(ErrorKind::BadOutput, message));
+        return Err(permanent(ErrorKind::ToolError, message));
     }
     Ok(json!({
         "status_code": answer.status_code,
@@ -167,7 +167,7 @@ fn function_error(handled: &str, payload: &[u8]) -> Failure {
     };
     truncate(&mut message, QUOTE_MAX_BYTES);
     let message = format!("the function failed ({}): {message}", handled.to_ascii_lowercase());
-    Failure { kind: ErrorKind::ToolFailed, message, retry: Retry::Backoff }
+    Failure::new(ErrorKind::FunctionError, message, Retry::Backoff)
 }
 
 /// Whether containers are nested at most `depth` deep: a result is stored inside other documents.
@@ -190,7 +190,7 @@ mod tests {
         let payload = json!("x".repeat(ASYNC_MAX_BYTES - 1));
         assert!(checked_payload(&payload, Invocation::RequestResponse).is_ok());
         let failure = checked_payload(&payload, Invocation::Event).unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::InvalidParameters);
+        assert_eq!(failure.kind, ErrorKind::Invalid);
         assert_eq!(failure.message, "the payload is 1048577 bytes, `Event` takes 1048576");
     }
 
@@ -207,7 +207,7 @@ mod tests {
         let answer = |text: String| InvokeOutput::builder().status_code(200).payload(Blob::new(text)).build();
         assert!(answered(&answer(nested(JSON_DEPTH_MAX - 1))).is_ok());
         let failure = answered(&answer(nested(JSON_DEPTH_MAX))).unwrap_err();
-        assert_eq!((failure.kind, failure.retry), (ErrorKind::BadOutput, Retry::Never));
+        assert_eq!((failure.kind, failure.retry), (ErrorKind::ToolError, Retry::Never));
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         let check = |payload: &str, expect: &str| {
             let failure = function_error("Unhandled", payload.as_bytes());
             assert_eq!(failure.message, format!("the function failed (unhandled): {expect}"));
-            assert_eq!((failure.kind, failure.retry), (ErrorKind::ToolFailed, Retry::Backoff));
+            assert_eq!((failure.kind, failure.retry), (ErrorKind::ToolError, Retry::Backoff));
         };
         check(r#"{"errorMessage": "no", "errorType": "ValueError", "stackTrace": []}"#, "ValueError: no");
         check(

@@ -119,7 +119,7 @@ async fn log_group(session: &Session, function_name: &str) -> Result<String, Fai
         Ok(configuration) => configuration.logging_config.and_then(|logging| logging.log_group),
         Err(error) => {
             let failure = failure("GetFunctionConfiguration", &error);
-            if !matches!(failure.kind, ErrorKind::NotFound | ErrorKind::Forbidden) {
+            if !matches!(failure.kind, ErrorKind::NotFound | ErrorKind::AccessDenied) {
                 return Err(failure);
             }
             tracing::debug!(function_name, error = failure.message, "looking where functions log by default");

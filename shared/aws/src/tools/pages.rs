@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_result_says_what_it_lacks() {
-        let failure = |retry| Failure { kind: ErrorKind::Throttled, message: "rate exceeded".into(), retry };
+        let failure = |retry| Failure::new(ErrorKind::Throttled, "rate exceeded", retry);
         let (throttled, denied) = (failure(Retry::After(1_000)), failure(Retry::Never));
         assert_eq!(lacking(Ok(End::Last), false), Ok(None));
         assert_eq!(

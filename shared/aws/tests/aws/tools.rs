@@ -118,7 +118,7 @@ async fn functions_are_invoked_and_their_logs_read() {
     let failing = json!({ "function_name": "echo", "payload": { "fail": "luck" }, "invocation_type": "RequestResponse" });
     let failed = call(&invoke, "job-00002", failing).await;
     // The emulator calls every class of error by the same name.
-    check_failure(failed, ErrorKind::ToolFailed, Retry::Backoff, ": no luck");
+    check_failure(failed, ErrorKind::ToolError, Retry::Backoff, ": no luck");
 
     let event =
         json!({ "function_name": "echo", "payload": { "data": "later" }, "invocation_type": "Event" });
@@ -205,7 +205,7 @@ async fn logs_are_the_newest_of_many() {
     let missing = call(&get_logs, "job-00001", json!({ "function_name": "silent" })).await;
     check_failure(missing, ErrorKind::NotFound, Retry::Never, "/aws/lambda/silent");
     let wrong = call(&get_logs, "job-00001", json!({ "function_name": "chatty", "minutes": 0 })).await;
-    check_failure(wrong, ErrorKind::InvalidParameters, Retry::Never, "`minutes` is 0");
+    check_failure(wrong, ErrorKind::Invalid, Retry::Never, "`minutes` is 0");
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn functions_are_filtered_before_they_are_counted() {
     let found = call(&list, "job-00001", json!({ "prefix": "nothing-" })).await.unwrap();
     assert_eq!(found, json!({ "count": 0, "functions": [], "complete": true }));
     let wrong = call(&list, "job-00001", json!({ "max_items": 0 })).await;
-    check_failure(wrong, ErrorKind::InvalidParameters, Retry::Never, "`max_items` is 0");
+    check_failure(wrong, ErrorKind::Invalid, Retry::Never, "`max_items` is 0");
 }
 
 /// Files of a test.
@@ -290,7 +290,7 @@ async fn a_function_is_created_once_per_job() {
     let again = call(&create, "job-00001", new("new.zip")).await.unwrap();
     assert_eq!(again["function_arn"], made["function_arn"]);
     let other = call(&create, "job-00002", new("new.zip")).await;
-    check_failure(other, ErrorKind::ToolFailed, Retry::Never, "Function made already exists");
+    check_failure(other, ErrorKind::ToolError, Retry::Never, "Function made already exists");
 
     let lambda = aws_sdk_lambda::Client::new(&config().await);
     let found = lambda.get_function().function_name("made").send().await.unwrap();
@@ -316,18 +316,18 @@ async fn only_allowed_packages_become_functions() {
     let new = |name: &str, code_path: &str| json!({ "function_name": name, "handler": "h.h", "code_path": code_path });
     let off = CreateFunction::new(Arc::clone(&session), CreateFunctionSettings::default());
     let refused = call(&off, "job-00001", new("off", "new.zip")).await;
-    check_failure(refused, ErrorKind::Forbidden, Retry::Never, "GANTZ_CREATE_FUNCTION_ROLE");
+    check_failure(refused, ErrorKind::AccessDenied, Retry::Never, "GANTZ_CREATE_FUNCTION_ROLE");
 
     let files = Files(BTreeMap::from([("no.zip".into(), b"plain".to_vec())]));
     let create = CreateFunction::new(Arc::clone(&session), settings("/code")).with_files(files);
     let refused = call(&create, "job-00001", new("f", "no.zip")).await;
-    check_failure(refused, ErrorKind::InvalidParameters, Retry::Never, "no zip archive");
+    check_failure(refused, ErrorKind::Invalid, Retry::Never, "no zip archive");
     let refused = call(&create, "job-00001", new("f", "gone.zip")).await;
     check_failure(refused, ErrorKind::NotFound, Retry::Never, "gone.zip");
     let refused = call(&create, "job-00001", new("f", "s3://packages/new.zip")).await;
-    check_failure(refused, ErrorKind::Forbidden, Retry::Never, "the worker's folder");
+    check_failure(refused, ErrorKind::AccessDenied, Retry::Never, "the worker's folder");
     let refused = call(&create, "job-00001", new("no such", "no.zip")).await;
-    check_failure(refused, ErrorKind::InvalidParameters, Retry::Never, "`function_name`");
+    check_failure(refused, ErrorKind::Invalid, Retry::Never, "`function_name`");
 
     let config = config().await;
     let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
@@ -360,7 +360,7 @@ async fn an_invocation_is_sent_once_and_carries_the_jobs_id() {
     let scripted = Scripted::start([Answer::HangUp]);
     let invoke = Invoke::new(Arc::new(Session::emulated(scripted.endpoint.clone()).await));
     let result = call(&invoke, "job-00001", parameters).await;
-    check_failure(result, ErrorKind::InDoubt, Retry::Backoff, "may or may not have happened");
+    check_failure(result, ErrorKind::Unavailable, Retry::Backoff, "may or may not have happened");
     assert_eq!(scripted.requests().len(), 1, "it was sent again");
 }
 

@@ -87,7 +87,7 @@ pub fn claim(row: Option<&JobRecord>, claim: &Claim) -> ClaimVerdict {
             started_at_ms: row.started_at_ms,
             attempt: row.attempt,
             counted: true,
-            error: JobError::new(ErrorKind::Crashed, CRASHED),
+            error: JobError::new(ErrorKind::WorkerLost, CRASHED),
             retry_at_ms: now_ms,
         });
     }
@@ -96,7 +96,10 @@ pub fn claim(row: Option<&JobRecord>, claim: &Claim) -> ClaimVerdict {
 
 fn reason_to_give_up(row: &JobRecord, effects: Effects, now_ms: u64) -> Option<Ending> {
     if effects == Effects::AtMostOnce && row.last_attempt_crashed() {
-        return Some(Ending::in_doubt(format!("attempt {} ended without an answer", row.attempt)));
+        return Some(Ending::in_doubt(
+            ErrorKind::WorkerLost,
+            format!("attempt {} ended without an answer", row.attempt),
+        ));
     }
     if row.cancel_requested_at_ms.is_some() {
         return Some(Ending::cancelled("cancelled while it ran; its worker did not answer"));
@@ -114,7 +117,7 @@ fn exhausted(row: &JobRecord) -> JobError {
     match &row.error {
         Some(error) if !row.last_attempt_crashed() => error.clone(),
         _ => JobError::new(
-            ErrorKind::Crashed,
+            ErrorKind::WorkerLost,
             format!(
                 "attempt {} {CRASHED}; {} of {} attempts used",
                 row.attempt,
@@ -171,7 +174,7 @@ pub fn dead_letter(
         let old = now_ms.saturating_sub(row.created_at_ms) > limits::PUT_BACK_MAX_AGE_MS;
         old.then(|| {
             let message = "delivered again and again for days without an attempt that ended";
-            Ending::failed(JobError::new(ErrorKind::Crashed, message))
+            Ending::failed(JobError::new(ErrorKind::WorkerLost, message))
         })
     };
     match reason_to_give_up(row, effects, now_ms).or_else(too_old) {

@@ -111,9 +111,9 @@ impl Ending {
         Self { status: JobStatus::Expired, result: None, error: Some(error) }
     }
 
-    /// `IN_DOUBT`: an at-most-once tool was started and nobody knows how it ended.
-    pub fn in_doubt(message: impl Into<String>) -> Self {
-        let error = JobError::new(ErrorKind::InDoubt, message);
+    /// `IN_DOUBT`: an at-most-once tool was started and nobody knows how it ended; `kind` says what cut it off.
+    pub fn in_doubt(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let error = JobError::new(kind, message);
         Self { status: JobStatus::InDoubt, result: None, error: Some(error) }
     }
 

@@ -81,7 +81,15 @@ pub enum SourceError {
         /// Which rule forbids it.
         why: &'static str,
     },
-    /// The place names nothing that can be analysed, such as a directory or a device.
+    /// The path leads to a folder, a pipe, a socket or a device.
+    #[error("{place} is no regular file: {why}")]
+    NotRegular {
+        /// The path.
+        place: String,
+        /// What it is, and what would be right.
+        why: &'static str,
+    },
+    /// The place names nothing that can be analysed.
     #[error("{place} cannot be analysed: {why}")]
     Invalid {
         /// The path, or bucket and key.

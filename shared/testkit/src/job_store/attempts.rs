@@ -75,7 +75,7 @@ async fn a_claim_after_a_crash_remembers_it(case: Input) {
     assert_eq!(again.attempt, 2);
     let crashes: Vec<_> =
         again.history.iter().map(|entry| (entry.attempt, entry.error.kind, entry.started_at_ms)).collect();
-    assert_eq!(crashes, [(1, ErrorKind::Crashed, first.started_at_ms)]);
+    assert_eq!(crashes, [(1, ErrorKind::WorkerLost, first.started_at_ms)]);
     assert_eq!(case.row(&row.id).await, again);
 }
 

@@ -8,6 +8,7 @@ use gantz_core::lifecycle::{
     self, AcceptVerdict, CancelVerdict, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict,
     HeartbeatVerdict, Held, Release, ReleaseVerdict,
 };
+use gantz_core::outcome::ErrorKind;
 use gantz_core::policy::Effects;
 use gantz_core::ports::JobStore;
 
@@ -153,6 +154,6 @@ fn ending(random: &mut Random) -> Ending {
     match random.below(3) {
         0 => succeeded(),
         1 => failed(),
-        _ => Ending::in_doubt("nobody knows"),
+        _ => Ending::in_doubt(ErrorKind::WorkerLost, "nobody knows"),
     }
 }

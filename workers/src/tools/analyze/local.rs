@@ -141,7 +141,7 @@ fn require_regular(path: &str, metadata: &Metadata) -> Result<(), SourceError> {
     } else {
         "it is a pipe, socket or device, give the path of a regular file"
     };
-    Err(SourceError::Invalid { place: path.to_owned(), why })
+    Err(SourceError::NotRegular { place: path.to_owned(), why })
 }
 
 /// Opens for reading; a pipe that was swapped in since the last look does not make this wait for a writer.

@@ -115,7 +115,7 @@ impl Tool for AnalyzeFile {
         match self.analyze(call.parameters).await {
             Ok(analysis) => serde_json::to_value(analysis).map_or_else(
                 |error| {
-                    Outcome::permanent(ErrorKind::BadOutput, format!("failed to write the report: {error}"))
+                    Outcome::permanent(ErrorKind::ToolError, format!("failed to write the report: {error}"))
                 },
                 Outcome::Done,
             ),
@@ -169,16 +169,17 @@ fn failure(error: PassError) -> Failure {
     match error {
         PassError::Read(ReadError::Source(error)) => match error {
             SourceError::NotFound { .. } => permanent(ErrorKind::NotFound, message),
-            SourceError::Forbidden { .. } => permanent(ErrorKind::Forbidden, message),
-            SourceError::Invalid { .. } => permanent(ErrorKind::InvalidParameters, message),
+            SourceError::Forbidden { .. } => permanent(ErrorKind::AccessDenied, message),
+            SourceError::NotRegular { .. } => permanent(ErrorKind::NotRegularFile, message),
+            SourceError::Invalid { .. } => permanent(ErrorKind::Invalid, message),
             SourceError::Throttled { retry_after_ms, .. } => {
                 let retry = retry_after_ms.map_or(Retry::Backoff, Retry::After);
-                Failure { kind: ErrorKind::Throttled, message, retry }
+                Failure::new(ErrorKind::Throttled, message, retry)
             }
             SourceError::Unavailable { .. } => transient(ErrorKind::Unavailable, message),
         },
         // Another attempt reads the file as it then is.
-        PassError::Shrank { .. } => transient(ErrorKind::Unavailable, message),
+        PassError::Shrank { .. } => transient(ErrorKind::ChangedDuringRead, message),
         PassError::Read(ReadError::Stopped) => transient(ErrorKind::Cancelled, message),
     }
 }
@@ -189,15 +190,15 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 }
 
 fn invalid(message: &str) -> Failure {
-    permanent(ErrorKind::InvalidParameters, message.to_owned())
+    permanent(ErrorKind::Invalid, message.to_owned())
 }
 
 fn permanent(kind: ErrorKind, message: String) -> Failure {
-    Failure { kind, message, retry: Retry::Never }
+    Failure::new(kind, message, Retry::Never)
 }
 
 fn transient(kind: ErrorKind, message: String) -> Failure {
-    Failure { kind, message, retry: Retry::Backoff }
+    Failure::new(kind, message, Retry::Backoff)
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl Tool for CommandTool {
     async fn run(&self, call: Call<Value>) -> Outcome {
         let args = match self.fill_args(&call.parameters) {
             Ok(args) => args,
-            Err(missing) => return Outcome::permanent(ErrorKind::InvalidParameters, missing.to_string()),
+            Err(missing) => return Outcome::permanent(ErrorKind::Invalid, missing.to_string()),
         };
         let launch = Launch { program: &self.program, args, env: self.env(&call), folder: &self.folder };
         let running = match spawn::start(launch) {

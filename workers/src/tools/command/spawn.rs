@@ -40,7 +40,7 @@ pub(super) fn start(launch: Launch<'_>) -> Result<Running, Outcome> {
     let group = ProcessGroup::led_by(&child);
     match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
         (Some(stdin), Some(stdout), Some(stderr)) => Ok(Running { group, child, stdin, stdout, stderr }),
-        _ => Err(Outcome::transient(ErrorKind::ToolFailed, "the program was started without pipes")),
+        _ => Err(Outcome::transient(ErrorKind::ToolError, "the program was started without pipes")),
     }
 }
 
@@ -63,16 +63,15 @@ fn explain(error: &io::Error, program: &Path, folder: &Path, search_path: &OsStr
             not_found(format!("`{name}` does not exist"))
         }
         io::ErrorKind::PermissionDenied => {
-            Outcome::permanent(ErrorKind::Forbidden, format!("`{name}` may not be executed: {error}"))
+            Outcome::permanent(ErrorKind::AccessDenied, format!("`{name}` may not be executed: {error}"))
         }
-        io::ErrorKind::InvalidInput | io::ErrorKind::ArgumentListTooLong => Outcome::permanent(
-            ErrorKind::InvalidParameters,
-            format!("`{name}` cannot take these arguments: {error}"),
-        ),
+        io::ErrorKind::InvalidInput | io::ErrorKind::ArgumentListTooLong => {
+            Outcome::permanent(ErrorKind::Invalid, format!("`{name}` cannot take these arguments: {error}"))
+        }
         _ if Errno::from_io_error(error) == Some(Errno::NOEXEC) => Outcome::permanent(
-            ErrorKind::ToolFailed,
+            ErrorKind::ToolError,
             format!("`{name}` is neither a program for this machine nor a script whose first line is `#!…`"),
         ),
-        _ => Outcome::transient(ErrorKind::ToolFailed, format!("failed to start `{name}`: {error}")),
+        _ => Outcome::transient(ErrorKind::ToolError, format!("failed to start `{name}`: {error}")),
     }
 }

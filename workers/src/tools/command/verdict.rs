@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use gantz_core::manifest::CommandOutput;
-use gantz_core::outcome::{ErrorKind, Outcome};
+use gantz_core::outcome::{ErrorKind, Failure, Outcome, Retry};
 use serde_json::Value;
 
 use super::super::document;
@@ -30,10 +30,10 @@ pub(super) fn judge(program: &Path, output: CommandOutput, ended: Ended) -> Outc
         End::TooMuch(max_bytes) => {
             let message =
                 format!("`{name}` was killed: it wrote more than `max_output_bytes` ({max_bytes}) to stdout");
-            return Outcome::permanent(ErrorKind::BadOutput, message);
+            return Outcome::permanent(ErrorKind::ResultTooLarge, message);
         }
         End::Unknown(error) => {
-            return Outcome::transient(ErrorKind::Crashed, format!("failed to wait for `{name}`: {error}"));
+            return doubtful(format!("failed to wait for `{name}`: {error}"));
         }
     };
     if status.success() {
@@ -41,7 +41,7 @@ pub(super) fn judge(program: &Path, output: CommandOutput, ended: Ended) -> Outc
             Ok(result) => Outcome::Done(result),
             Err(why) => {
                 let message = with_stderr(format!("`{name}` wrote to stdout {why}"), &ended.stderr);
-                Outcome::permanent(ErrorKind::BadOutput, message)
+                Outcome::permanent(ErrorKind::ToolError, message)
             }
         };
     }
@@ -52,10 +52,17 @@ pub(super) fn judge(program: &Path, output: CommandOutput, ended: Ended) -> Outc
     let message = with_stderr(message, &ended.stderr);
     match status.code() {
         _ if ended.asked_to_stop_after_ms.is_some() => Outcome::transient(ErrorKind::Timeout, message),
-        Some(code) if PERMANENT_EXIT_CODES.contains(&code) => Outcome::permanent(ErrorKind::Exit, message),
-        Some(_) => Outcome::transient(ErrorKind::Exit, message),
-        None => Outcome::transient(ErrorKind::Crashed, message),
+        Some(code) if PERMANENT_EXIT_CODES.contains(&code) => {
+            Outcome::permanent(ErrorKind::ExitStatus, message)
+        }
+        Some(_) => Outcome::transient(ErrorKind::ExitStatus, message),
+        None => doubtful(message),
     }
+}
+
+/// Cut off in the middle of what it did: another attempt may mend it, if its effect allows one.
+fn doubtful(message: String) -> Outcome {
+    Outcome::Failed(Failure::new(ErrorKind::ExitStatus, message, Retry::Backoff).in_doubt())
 }
 
 fn with_stderr(message: String, stderr: &str) -> String {
@@ -125,7 +132,7 @@ mod tests {
             let failure = judge_status(code << 8, None);
             let permanent = matches!(code, 64 | 65 | 66 | 77 | 78 | 126 | 127);
             assert_eq!(failure.retry, if permanent { Retry::Never } else { Retry::Backoff }, "{code}");
-            assert_eq!(failure.kind, ErrorKind::Exit);
+            assert_eq!(failure.kind, ErrorKind::ExitStatus);
             assert_eq!(failure.message, format!("`prog` ended with exit code {code}: no luck"));
         }
     }
@@ -133,7 +140,7 @@ mod tests {
     #[test]
     fn signals_are_transient() {
         let failure = judge_status(9, None);
-        assert_eq!((failure.kind, failure.retry), (ErrorKind::Crashed, Retry::Backoff));
+        assert_eq!((failure.kind, failure.retry), (ErrorKind::ExitStatus, Retry::Backoff));
         assert_eq!(failure.message, "`prog` ended with signal: 9 (SIGKILL): no luck");
     }
 
@@ -151,7 +158,7 @@ mod tests {
         let end = End::Exit(ExitStatus::from_raw(0), b"done".to_vec());
         let ended = Ended { end, stderr: "deprecated".to_owned(), asked_to_stop_after_ms: None };
         let Outcome::Failed(failure) = judge(Path::new("prog"), CommandOutput::Json, ended) else { panic!() };
-        assert_eq!(failure.kind, ErrorKind::BadOutput);
+        assert_eq!(failure.kind, ErrorKind::ToolError);
         assert!(failure.message.ends_with("; with `output: text` any text is a result: deprecated"));
     }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use gantz_core::outcome::{ErrorKind, Outcome};
+use gantz_core::outcome::{ErrorKind, Failure, Outcome, Retry};
 use reqwest::Response;
 
 use super::allow::AllowList;
@@ -24,12 +24,12 @@ pub(super) async fn send(
             Ok(Some(next)) => request = next,
             Err(why) => {
                 let message = format!("{}: {why}", request.shown());
-                return Err(Outcome::permanent(ErrorKind::ToolFailed, message));
+                return Err(Outcome::permanent(ErrorKind::ToolError, message));
             }
         }
     }
     let message = format!("more than {REDIRECTS_MAX} redirects, the last one to {}", request.shown());
-    Err(Outcome::permanent(ErrorKind::ToolFailed, message))
+    Err(Outcome::permanent(ErrorKind::ToolError, message))
 }
 
 async fn send_once(client: &HttpClient, allowed: &AllowList, request: &Request) -> Result<Response, Outcome> {
@@ -59,13 +59,14 @@ pub(super) fn failed(request: &Request, error: reqwest::Error) -> Outcome {
             if error.is_connect() || error.is_builder() || request.method.is_safe() {
                 return Outcome::transient(ErrorKind::Unavailable, message);
             }
-            Outcome::transient(ErrorKind::InDoubt, format!("{message}; it may or may not have been done"))
+            let message = format!("{message}; it may or may not have been done");
+            Outcome::Failed(Failure::new(ErrorKind::Unavailable, message, Retry::Backoff).in_doubt())
         }
     }
 }
 
 fn forbidden(request: &Request, refused: &Refused) -> Outcome {
-    Outcome::permanent(ErrorKind::Forbidden, format!("{}: {refused}", request.shown()))
+    Outcome::permanent(ErrorKind::AccessDenied, format!("{}: {refused}", request.shown()))
 }
 
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {

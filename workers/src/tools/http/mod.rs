@@ -67,12 +67,12 @@ impl Tool for HttpTool {
     async fn run(&self, call: Call<Value>) -> Outcome {
         let request = match self.request.fill(&call.parameters, &call.job_id) {
             Ok(request) => request,
-            Err(message) => return Outcome::permanent(ErrorKind::InvalidParameters, message),
+            Err(message) => return Outcome::permanent(ErrorKind::Invalid, message),
         };
         if self.request.host_is_chosen() && !self.allowed.covers(&request.url) {
             let host = request.url.host_str().unwrap_or_default();
             let message = format!("the host `{host}` is not among the tool's `allow_hosts`");
-            return Outcome::permanent(ErrorKind::Forbidden, message);
+            return Outcome::permanent(ErrorKind::AccessDenied, message);
         }
         let (sent, response) = match exchange::send(&self.client, &self.allowed, request).await {
             Ok(answer) => answer,

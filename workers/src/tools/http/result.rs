@@ -58,7 +58,10 @@ impl ResultError {
     pub(super) fn into_outcome(self, request: &Request) -> Outcome {
         match self {
             Self::Connection(error) => exchange::failed(request, error),
-            error => Outcome::permanent(ErrorKind::BadOutput, format!("{}: {error}", request.shown())),
+            error @ Self::TooLong(_) => {
+                Outcome::permanent(ErrorKind::ResultTooLarge, format!("{}: {error}", request.shown()))
+            }
+            error => Outcome::permanent(ErrorKind::ToolError, format!("{}: {error}", request.shown())),
         }
     }
 }

@@ -34,18 +34,15 @@ pub(super) async fn judge(request: &Request, mut response: Response, now_ms: u64
     let quote = quote(&read_some(&mut response).await);
     let separator = if quote.is_empty() { "" } else { ": " };
     let message = format!("{} was answered {status}{separator}{quote}", request.shown());
-    let (kind, retry) = classify(status, retry_after_ms(response.headers(), now_ms));
-    Outcome::Failed(Failure { kind, message, retry })
+    let retry = may_try_again(status, retry_after_ms(response.headers(), now_ms));
+    Outcome::Failed(Failure::new(ErrorKind::HttpStatus, message, retry))
 }
 
-fn classify(status: StatusCode, retry_after_ms: Option<u64>) -> (ErrorKind, Retry) {
+fn may_try_again(status: StatusCode, retry_after_ms: Option<u64>) -> Retry {
     let retry = retry_after_ms.map_or(Retry::Backoff, Retry::After);
     match status.as_u16() {
-        429 => (ErrorKind::Throttled, retry),
-        408 | 425 | 500..=599 => (ErrorKind::Unavailable, retry),
-        404 | 410 => (ErrorKind::NotFound, Retry::Never),
-        401 | 403 => (ErrorKind::Forbidden, Retry::Never),
-        _ => (ErrorKind::ToolFailed, Retry::Never),
+        408 | 425 | 429 | 500..=599 => retry,
+        _ => Retry::Never,
     }
 }
 
@@ -95,19 +92,15 @@ mod tests {
 
     #[test]
     fn classifies_statuses() {
-        let check = |statuses: &[u16], kind, retry| {
+        let check = |statuses: &[u16], retry| {
             for &status in statuses {
-                assert_eq!(classify(StatusCode::from_u16(status).unwrap(), None), (kind, retry), "{status}");
+                assert_eq!(may_try_again(StatusCode::from_u16(status).unwrap(), None), retry, "{status}");
             }
         };
-        check(&[429], ErrorKind::Throttled, Retry::Backoff);
-        check(&[408, 425, 500, 502, 503, 504, 599], ErrorKind::Unavailable, Retry::Backoff);
-        check(&[404, 410], ErrorKind::NotFound, Retry::Never);
-        check(&[401, 403], ErrorKind::Forbidden, Retry::Never);
-        check(&[300, 302, 400, 402, 405, 409, 413, 415, 422, 451], ErrorKind::ToolFailed, Retry::Never);
-        let after = classify(StatusCode::SERVICE_UNAVAILABLE, Some(5));
-        assert_eq!(after, (ErrorKind::Unavailable, Retry::After(5)));
-        assert_eq!(classify(StatusCode::BAD_REQUEST, Some(5)).1, Retry::Never);
+        check(&[408, 425, 429, 500, 502, 503, 504, 599], Retry::Backoff);
+        check(&[300, 302, 400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 422, 451], Retry::Never);
+        assert_eq!(may_try_again(StatusCode::SERVICE_UNAVAILABLE, Some(5)), Retry::After(5));
+        assert_eq!(may_try_again(StatusCode::BAD_REQUEST, Some(5)), Retry::Never);
     }
 
     #[test]

@@ -41,12 +41,13 @@ impl QueryError {
         match self {
             Self::Database(error) => of_statement(&error),
             Self::InDoubt(error) => permanent(
-                ErrorKind::InDoubt,
+                ErrorKind::Unavailable,
                 format!(
                     "the connection broke when the statement was committed; it may or may not have been: {}",
                     whole(&error)
                 ),
-            ),
+            )
+            .in_doubt(),
             Self::Refused(failure) => failure,
         }
     }
@@ -58,7 +59,7 @@ pub(super) fn of_connecting(error: &Error) -> Failure {
     match error.code() {
         Some(code) => {
             let (kind, retry) = classify(code.code());
-            Failure { kind, message, retry }
+            Failure::new(kind, message, retry)
         }
         None => transient(ErrorKind::Unavailable, message),
     }
@@ -73,11 +74,11 @@ fn of_statement(error: &Error) -> Failure {
             } else {
                 ""
             };
-            Failure { kind, message: format!("{}{hint}", shown(error)), retry }
+            Failure::new(kind, format!("{}{hint}", shown(error)), retry)
         }
         // A value that the driver could not send or read will not fare better the next time.
         None if !error.is_closed() && error.source().is_some_and(|source| !source.is::<std::io::Error>()) => {
-            permanent(ErrorKind::InvalidParameters, whole(error))
+            permanent(ErrorKind::Invalid, whole(error))
         }
         None => transient(ErrorKind::Unavailable, format!("lost the connection: {}", whole(error))),
     }
@@ -91,9 +92,9 @@ fn classify(sqlstate: &str) -> (ErrorKind, Retry) {
         (_, "40001" | "40P01" | "55P03" | "55006" | "26000") => (ErrorKind::Unavailable, Retry::Backoff),
         // Lost connections, missing resources, a server that starts or stops, failing disks.
         ("08" | "53" | "57" | "58", _) => (ErrorKind::Unavailable, Retry::Backoff),
-        ("28", _) | (_, "42501" | "25006") => (ErrorKind::Forbidden, Retry::Never),
-        ("22" | "42", _) => (ErrorKind::InvalidParameters, Retry::Never),
-        _ => (ErrorKind::ToolFailed, Retry::Never),
+        ("28", _) | (_, "42501" | "25006") => (ErrorKind::AccessDenied, Retry::Never),
+        ("22" | "42", _) => (ErrorKind::Invalid, Retry::Never),
+        _ => (ErrorKind::ToolError, Retry::Never),
     }
 }
 
@@ -119,15 +120,15 @@ fn whole(error: &Error) -> String {
 }
 
 pub(super) fn permanent(kind: ErrorKind, message: impl Into<String>) -> Failure {
-    Failure { kind, message: message.into(), retry: Retry::Never }
+    Failure::new(kind, message, Retry::Never)
 }
 
 pub(super) fn transient(kind: ErrorKind, message: impl Into<String>) -> Failure {
-    Failure { kind, message: message.into(), retry: Retry::Backoff }
+    Failure::new(kind, message, Retry::Backoff)
 }
 
 pub(super) fn invalid(message: impl Into<String>) -> Failure {
-    permanent(ErrorKind::InvalidParameters, message)
+    permanent(ErrorKind::Invalid, message)
 }
 
 #[cfg(test)]
@@ -147,8 +148,8 @@ mod tests {
             ErrorKind::Unavailable,
             Retry::Backoff,
         );
-        check(&["28P01", "42501", "25006"], ErrorKind::Forbidden, Retry::Never);
-        check(&["42601", "42P01", "42703", "22P02", "22012"], ErrorKind::InvalidParameters, Retry::Never);
-        check(&["23505", "3D000", "0A000", "P0001", "XX000", ""], ErrorKind::ToolFailed, Retry::Never);
+        check(&["28P01", "42501", "25006"], ErrorKind::AccessDenied, Retry::Never);
+        check(&["42601", "42P01", "42703", "22P02", "22012"], ErrorKind::Invalid, Retry::Never);
+        check(&["23505", "3D000", "0A000", "P0001", "XX000", ""], ErrorKind::ToolError, Retry::Never);
     }
 }

@@ -73,7 +73,7 @@ impl PostgresQuery {
         if !(1..=ROWS_MAX).contains(&max_rows) {
             return Err(invalid(format!("`max_rows` is {max_rows}, expected 1 to {ROWS_MAX}")));
         }
-        let database = self.database.as_ref().map_err(|problem| permanent(ErrorKind::ToolFailed, problem))?;
+        let database = self.database.as_ref().map_err(|problem| permanent(ErrorKind::ToolError, problem))?;
         let mut lease = database.lease().await?;
         let left = Duration::from_millis(timeout_ms).saturating_sub(started.elapsed() + MARGIN);
         if left.is_zero() {

@@ -58,7 +58,7 @@ impl Database {
     /// A connection that answers, for the caller alone.
     pub(super) async fn lease(&self) -> Result<Lease, Failure> {
         let opened = self.shared.opened.get_or_init(|| self.shared.pool());
-        let (pool, tls) = opened.as_ref().map_err(|problem| permanent(ErrorKind::ToolFailed, problem))?;
+        let (pool, tls) = opened.as_ref().map_err(|problem| permanent(ErrorKind::ToolError, problem))?;
         let client = pool.get().await.map_err(unavailable)?;
         Ok(Lease { cancel: client.cancel_token(), client: Some(client), tls: tls.clone() })
     }

@@ -121,7 +121,7 @@ impl Rows {
         if self.bytes > BYTES_MAX {
             if self.rows.is_empty() {
                 let message = format!("one row is more than {BYTES_MAX} bytes");
-                return Err(QueryError::Refused(permanent(ErrorKind::BadOutput, message)));
+                return Err(QueryError::Refused(permanent(ErrorKind::ResultTooLarge, message)));
             }
             self.truncated = true;
             return Ok(());

@@ -56,7 +56,7 @@ async fn each_goes_where_it_belongs() {
 
     let row = fleet.row(&spent).await;
     let error = row.error.unwrap();
-    assert_eq!((row.status, row.attempt, error.kind), (JobStatus::Failed, 1, ErrorKind::Crashed));
+    assert_eq!((row.status, row.attempt, error.kind), (JobStatus::Failed, 1, ErrorKind::WorkerLost));
     assert_eq!(fleet.events().await[spent.as_str()], ["Gantz Job Failed"]);
     let row = fleet.row(&throttled).await;
     assert_eq!((row.status, row.attempt), (JobStatus::Queued, 0), "it was put back, not failed");

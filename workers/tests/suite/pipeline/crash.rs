@@ -35,7 +35,7 @@ fn its_job_runs_again_as_soon_as_the_directory_is_opened() {
         let row = fleet.finished(&id).await;
         assert_eq!((row.status, row.attempt, row.attempts_used()), (JobStatus::Succeeded, 2, 2));
         let told: Vec<_> = row.history.iter().map(|entry| (entry.attempt, entry.error.kind)).collect();
-        assert_eq!(told, [(1, ErrorKind::Crashed)], "the row tells of the attempt that died");
+        assert_eq!(told, [(1, ErrorKind::WorkerLost)], "the row tells of the attempt that died");
         assert!(row.finished_at_ms.unwrap() - reopened_ms < LEASE_MS / 10, "leases of the dead are dead");
         fleet.all_is_settled().await;
         team.stop(Phase::Drain).await;
@@ -63,7 +63,7 @@ fn a_job_that_kills_every_machine_fails_when_its_attempts_are_used_up() {
         let row = fleet.finished(&id).await;
         assert_eq!((row.status, row.attempt), (JobStatus::Failed, 2));
         let error = row.error.unwrap();
-        assert_eq!(error.kind, ErrorKind::Crashed);
+        assert_eq!(error.kind, ErrorKind::WorkerLost);
         assert!(error.message.ends_with("2 of 2 attempts used"), "{}", error.message);
         fleet.all_is_settled().await;
         assert_eq!(fleet.journal.starts().len(), 2);

@@ -49,7 +49,7 @@ async fn a_job_whose_attempts_are_spent_fails_with_the_reason() {
 
     let row = fleet.finished(&id).await;
     let error = row.error.unwrap();
-    assert_eq!((row.status, row.attempt, error.kind), (JobStatus::Failed, 1, ErrorKind::Crashed));
+    assert_eq!((row.status, row.attempt, error.kind), (JobStatus::Failed, 1, ErrorKind::WorkerLost));
     assert!(error.message.ends_with("1 of 1 attempts used"), "{}", error.message);
     stop(switch, handler).await;
     fleet.all_is_settled().await;

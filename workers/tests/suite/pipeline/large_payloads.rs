@@ -42,7 +42,7 @@ async fn a_large_result_is_a_reference_and_one_too_large_a_failure() {
     }
     let row = fleet.row(&too_large).await;
     let error = row.error.unwrap();
-    assert_eq!((row.status, row.result, error.kind), (JobStatus::Failed, None, ErrorKind::BadOutput));
+    assert_eq!((row.status, row.result, error.kind), (JobStatus::Failed, None, ErrorKind::ResultTooLarge));
     assert!(error.message.contains("16777217 bytes"), "{}", error.message);
     team.stop(Phase::Drain).await;
 }
@@ -73,7 +73,7 @@ async fn parameters_that_are_gone_fail_their_job_and_name_the_blob() {
 
     let row = fleet.finished(&id).await;
     let error = row.error.unwrap();
-    assert_eq!((row.status, error.kind), (JobStatus::Failed, ErrorKind::InvalidParameters));
+    assert_eq!((row.status, error.kind), (JobStatus::Failed, ErrorKind::Invalid));
     assert!(error.message.starts_with("there is no blob `blob:"), "{}", error.message);
     fleet.all_is_settled().await;
     assert_eq!(fleet.journal.of(&id), []);

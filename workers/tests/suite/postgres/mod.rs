@@ -115,9 +115,9 @@ async fn parameters_become_what_the_statement_needs() {
         assert_eq!(result["rows"], json!([{ "v": expect }]), "{sql}");
     }
     let wrong = query(&tool, "SELECT $1::int", json!(["many"])).await;
-    check(wrong, ErrorKind::InvalidParameters, Retry::Never, "22P02: invalid input syntax for type integer");
+    check(wrong, ErrorKind::Invalid, Retry::Never, "22P02: invalid input syntax for type integer");
     let wrong = query(&tool, "SELECT $1::int", json!([])).await;
-    check(wrong, ErrorKind::InvalidParameters, Retry::Never, "1 parameters, `params` has 0");
+    check(wrong, ErrorKind::Invalid, Retry::Never, "1 parameters, `params` has 0");
 }
 
 #[tokio::test]
@@ -126,22 +126,13 @@ async fn errors_say_where_and_whether_to_try_again() {
     let tool = tool(&server.url(), false);
     let refused = |kind, part: &'static str| (kind, Retry::Never, part);
     let cases = [
-        (
-            "SELEC 1",
-            refused(
-                ErrorKind::InvalidParameters,
-                "42601: syntax error at or near \"SELEC\" (at character 1)",
-            ),
-        ),
-        ("SELECT 1; SELECT 2", refused(ErrorKind::InvalidParameters, "multiple commands")),
-        ("SELECT * FROM nothing", refused(ErrorKind::InvalidParameters, "42P01")),
-        ("SELECT 1 / 0", refused(ErrorKind::InvalidParameters, "22012: division by zero")),
-        ("SELECT 1 AS a, 2 AS a", refused(ErrorKind::InvalidParameters, "two columns are named `a`")),
-        (
-            "SELECT '10.0.0.1'::inet AS ip",
-            refused(ErrorKind::InvalidParameters, "`ip` is of type `inet`: cast it"),
-        ),
-        ("SELECT ARRAY[[1, 2]] AS v", refused(ErrorKind::InvalidParameters, "dimensions")),
+        ("SELEC 1", refused(ErrorKind::Invalid, "42601: syntax error at or near \"SELEC\" (at character 1)")),
+        ("SELECT 1; SELECT 2", refused(ErrorKind::Invalid, "multiple commands")),
+        ("SELECT * FROM nothing", refused(ErrorKind::Invalid, "42P01")),
+        ("SELECT 1 / 0", refused(ErrorKind::Invalid, "22012: division by zero")),
+        ("SELECT 1 AS a, 2 AS a", refused(ErrorKind::Invalid, "two columns are named `a`")),
+        ("SELECT '10.0.0.1'::inet AS ip", refused(ErrorKind::Invalid, "`ip` is of type `inet`: cast it")),
+        ("SELECT ARRAY[[1, 2]] AS v", refused(ErrorKind::Invalid, "dimensions")),
     ];
     for (sql, (kind, retry, part)) in cases {
         check(query(&tool, sql, json!([])).await, kind, retry, part);
@@ -150,7 +141,7 @@ async fn errors_say_where_and_whether_to_try_again() {
     let slow = within(&tool, 3_000, json!({ "query": "SELECT pg_sleep(60)" })).await;
     check(slow, ErrorKind::Timeout, Retry::Backoff, "57014: canceling statement due to statement timeout");
     let many = within(&tool, 1_000, json!({ "sql": "SELECT 1", "max_rows": 10_001 })).await;
-    check(many, ErrorKind::InvalidParameters, Retry::Never, "`max_rows` is 10001");
+    check(many, ErrorKind::Invalid, Retry::Never, "`max_rows` is 10001");
 }
 
 #[tokio::test]
@@ -179,10 +170,10 @@ async fn nothing_is_written_unless_it_is_allowed() {
     ] {
         query(&reading, sql, json!([])).await.ok();
         let result = query(&reading, "INSERT INTO kept VALUES (1)", json!([])).await;
-        check(result, ErrorKind::Forbidden, Retry::Never, "25006");
+        check(result, ErrorKind::AccessDenied, Retry::Never, "25006");
     }
     let result = query(&reading, "INSERT INTO kept VALUES (1)", json!([])).await;
-    check(result, ErrorKind::Forbidden, Retry::Never, "`GANTZ_POSTGRES_WRITES=true` would allow it");
+    check(result, ErrorKind::AccessDenied, Retry::Never, "`GANTZ_POSTGRES_WRITES=true` would allow it");
     assert_eq!(server.count("SELECT count(*) FROM kept").await, 0);
 
     let writing = tool(&server.url(), true);
@@ -220,7 +211,7 @@ async fn results_are_bounded() {
     let result = query(&tool, wide, json!([])).await.unwrap();
     assert_eq!((&result["row_count"], &result["truncated"]), (&json!(4), &json!(true)));
     let result = query(&tool, "SELECT repeat('x', 5000000) AS wide", json!([])).await;
-    check(result, ErrorKind::BadOutput, Retry::Never, "one row is more than");
+    check(result, ErrorKind::ResultTooLarge, Retry::Never, "one row is more than");
 }
 
 #[tokio::test]
@@ -266,5 +257,5 @@ async fn a_database_that_is_not_there_is_tried_again() {
     assert_eq!((failure.kind, failure.retry), (ErrorKind::Unavailable, Retry::Backoff));
     assert!(!failure.message.contains("secret"), "{}", failure.message);
     let none = PostgresQuery::new(PostgresSettings::default());
-    check(query(&none, "SELECT 1", json!([])).await, ErrorKind::ToolFailed, Retry::Never, "`DATABASE_URL`");
+    check(query(&none, "SELECT 1", json!([])).await, ErrorKind::ToolError, Retry::Never, "`DATABASE_URL`");
 }

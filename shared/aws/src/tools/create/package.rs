@@ -22,11 +22,7 @@ pub(super) async fn read(files: Arc<dyn ByteSource>, path: String) -> Result<Blo
         Ok(read) => read,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(Failure {
-                kind: ErrorKind::Unavailable,
-                message: error.to_string(),
-                retry: Retry::Backoff,
-            }),
+            Err(error) => Err(Failure::new(ErrorKind::Unavailable, error.to_string(), Retry::Backoff)),
         },
     }
 }
@@ -46,8 +42,8 @@ async fn read_all(files: &dyn ByteSource, path: String) -> Result<Blob, Failure>
     while read < size {
         let more = opened.reader.read_at(read as u64, &mut bytes[read..]).await.map_err(unread)?;
         if more == 0 {
-            let message = "the package became shorter while it was read".into();
-            return Err(Failure { kind: ErrorKind::Unavailable, message, retry: Retry::Backoff });
+            let message = "the package became shorter while it was read";
+            return Err(Failure::new(ErrorKind::ChangedDuringRead, message, Retry::Backoff));
         }
         read += more;
     }
@@ -61,16 +57,15 @@ fn unread(error: SourceError) -> Failure {
     let message = error.to_string();
     match error {
         SourceError::NotFound { .. } => permanent(ErrorKind::NotFound, message),
-        SourceError::Forbidden { .. } => permanent(ErrorKind::Forbidden, message),
-        SourceError::Invalid { .. } => permanent(ErrorKind::InvalidParameters, message),
+        SourceError::Forbidden { .. } => permanent(ErrorKind::AccessDenied, message),
+        SourceError::NotRegular { .. } => permanent(ErrorKind::NotRegularFile, message),
+        SourceError::Invalid { .. } => permanent(ErrorKind::Invalid, message),
         SourceError::Throttled { retry_after_ms, .. } => {
             let retry = retry_after_ms.map_or(Retry::Backoff, Retry::After);
-            Failure { kind: ErrorKind::Throttled, message, retry }
+            Failure::new(ErrorKind::Throttled, message, retry)
         }
-        SourceError::Unavailable { source, .. } => Failure {
-            kind: ErrorKind::Unavailable,
-            message: format!("{message}: {source}"),
-            retry: Retry::Backoff,
-        },
+        SourceError::Unavailable { source, .. } => {
+            Failure::new(ErrorKind::Unavailable, format!("{message}: {source}"), Retry::Backoff)
+        }
     }
 }

@@ -69,7 +69,7 @@ impl CreateFunctionSettings {
             }
             (_, allowed) => {
                 let message = format!("`{code_path}` may not be used: packages lie {}", allowed.shown());
-                Err(permanent(ErrorKind::Forbidden, message))
+                Err(permanent(ErrorKind::AccessDenied, message))
             }
         }
     }
@@ -105,7 +105,7 @@ fn split_object(place: &str) -> Option<(&str, &str)> {
 
 fn off(variable: &str, what: &str) -> Failure {
     let message = format!("creating functions is off: to allow it, set the worker's `{variable}` to {what}");
-    permanent(ErrorKind::Forbidden, message)
+    permanent(ErrorKind::AccessDenied, message)
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(off, CreateFunctionSettings::default());
         assert!(off.role().unwrap_err().message.contains("GANTZ_CREATE_FUNCTION_ROLE"));
         let failure = off.package("a.zip").unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::Forbidden);
+        assert_eq!(failure.kind, ErrorKind::AccessDenied);
         assert!(failure.message.contains("GANTZ_CREATE_FUNCTION_DIR"), "{}", failure.message);
     }
 

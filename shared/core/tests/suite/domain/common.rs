@@ -65,10 +65,10 @@ pub(crate) fn release_at(retry_at_ms: u64, counted: bool) -> Release {
 pub(crate) fn endings() -> [Ending; 5] {
     [
         Ending::succeeded(JobResult::Inline(json!(1))),
-        Ending::failed(JobError::new(ErrorKind::ToolFailed, "no")),
+        Ending::failed(JobError::new(ErrorKind::ToolError, "no")),
         Ending::cancelled("as asked"),
         Ending::expired("too late"),
-        Ending::in_doubt("who knows"),
+        Ending::in_doubt(ErrorKind::WorkerLost, "who knows"),
     ]
 }
 

@@ -95,7 +95,7 @@ fn the_largest_row_is_bounded() {
     let mut row = JobRecord { max_attempts: limits::ATTEMPTS_MAX, ..queued() };
     row.label = Some("l".repeat(limits::LABEL_MAX_BYTES));
     for n in 0..limits::ATTEMPTS_MAX - 1 {
-        let error = JobError::new(ErrorKind::ToolFailed, "e".repeat(1_000_000));
+        let error = JobError::new(ErrorKind::ToolError, "e".repeat(1_000_000));
         let wish = gantz_core::lifecycle::Release { error, ..release_at(NOW_MS, true) };
         let running = claimed(&row, &format!("owner {n}"), NOW_MS);
         row = match release(Some(&running), &held(&running), &wish, NOW_MS) {

@@ -82,11 +82,11 @@ fn reasons_to_give_up() {
     let asked = JobRecord { cancel_requested_at_ms: Some(NOW_MS), ..running.clone() };
     let late = JobRecord { deadline_ms: Some(NOW_MS + LEASE_MS), ..running.clone() };
     let table = [
-        (&running, Effects::AtMostOnce, JobStatus::InDoubt, ErrorKind::InDoubt),
-        (&asked, Effects::AtMostOnce, JobStatus::InDoubt, ErrorKind::InDoubt),
+        (&running, Effects::AtMostOnce, JobStatus::InDoubt, ErrorKind::WorkerLost),
+        (&asked, Effects::AtMostOnce, JobStatus::InDoubt, ErrorKind::WorkerLost),
         (&asked, Effects::Keyed, JobStatus::Cancelled, ErrorKind::Cancelled),
         (&late, Effects::Keyed, JobStatus::Expired, ErrorKind::DeadlinePassed),
-        (&crashed_out, Effects::Keyed, JobStatus::Failed, ErrorKind::Crashed),
+        (&crashed_out, Effects::Keyed, JobStatus::Failed, ErrorKind::WorkerLost),
         (&waiting, Effects::ReadOnly, JobStatus::Failed, ErrorKind::Unavailable),
     ];
     for (row, effects, status, kind) in table {
@@ -164,7 +164,7 @@ fn history_tells_of_crashes() {
     let first = claimed(&queued(), "dead", NOW_MS);
     let again = claimed(&first, "me", NOW_MS + LEASE_MS);
     let [crash] = again.history.as_slice() else { panic!("{:?}", again.history) };
-    assert_eq!((crash.attempt, crash.counted, crash.error.kind), (1, true, ErrorKind::Crashed));
+    assert_eq!((crash.attempt, crash.counted, crash.error.kind), (1, true, ErrorKind::WorkerLost));
     assert_eq!((crash.started_at_ms, crash.at_ms), (Some(NOW_MS), NOW_MS + LEASE_MS));
     assert_eq!(crash.retry_at_ms, NOW_MS + LEASE_MS);
     assert_eq!(again.error, None, "the row's own error is that of an attempt that said something");

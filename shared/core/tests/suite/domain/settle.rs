@@ -35,14 +35,18 @@ impl Row {
 }
 
 fn failed(kind: ErrorKind, retry: Retry) -> AttemptEnd {
-    AttemptEnd::Answered(Outcome::Failed(Failure { kind, message: "no".into(), retry }))
+    AttemptEnd::Answered(Outcome::Failed(Failure::new(kind, "no", retry)))
+}
+
+fn lost(retry: Retry) -> AttemptEnd {
+    AttemptEnd::Answered(Outcome::Failed(Failure::new(ErrorKind::Unavailable, "no", retry).in_doubt()))
 }
 
 fn deferred(delay_ms: u64) -> AttemptEnd {
     AttemptEnd::Answered(Outcome::Deferred { delay_ms, why: "not yet".into() })
 }
 
-/// The settlement in a few words: `SUCCEEDED`, `FAILED tool_failed`, `retry +1000 counted`.
+/// The settlement in a few words: `SUCCEEDED`, `FAILED tool_error`, `retry +1000 counted`.
 fn words(settlement: &Settlement) -> String {
     match settlement {
         Settlement::Succeed(_) => "SUCCEEDED".into(),
@@ -75,17 +79,17 @@ fn the_decision_table() {
         (transient(),                             ["retry +1000 counted", "FAILED unavailable",   "EXPIRED deadline_passed"], "FAILED unavailable"),
         (told(400),                               ["retry +500 counted",  "FAILED throttled",     "EXPIRED deadline_passed"], "FAILED throttled"),
         (told(2_000),                             ["retry +2500 counted", "FAILED throttled",     "EXPIRED deadline_passed"], "FAILED throttled"),
-        (failed(ErrorKind::Timeout, Retry::Backoff), ["retry +1000 counted", "FAILED timeout",    "EXPIRED deadline_passed"], "IN_DOUBT in_doubt"),
-        (failed(ErrorKind::Crashed, Retry::Backoff), ["retry +1000 counted", "FAILED crashed",    "EXPIRED deadline_passed"], "IN_DOUBT in_doubt"),
-        (failed(ErrorKind::InDoubt, Retry::Backoff), ["retry +1000 counted", "FAILED in_doubt",   "EXPIRED deadline_passed"], "IN_DOUBT in_doubt"),
-        (failed(ErrorKind::InDoubt, Retry::Never), ["FAILED in_doubt",    "FAILED in_doubt",      "FAILED in_doubt"],         "IN_DOUBT in_doubt"),
-        (AttemptEnd::TimedOut(9),                 ["retry +1000 counted", "FAILED timeout",       "EXPIRED deadline_passed"], "IN_DOUBT in_doubt"),
-        (AttemptEnd::Panicked("oh".into()),       ["retry +1000 counted", "FAILED panic",         "EXPIRED deadline_passed"], "IN_DOUBT in_doubt"),
-        (AttemptEnd::DeadlinePassed,              ["EXPIRED deadline_passed", "EXPIRED deadline_passed", "EXPIRED deadline_passed"], "IN_DOUBT in_doubt"),
-        (deferred(400),                           ["retry +400 free",     "retry +400 free",      "retry +400 free"],         "FAILED tool_failed"),
-        (deferred(500),                           ["retry +500 free",     "retry +500 free",      "EXPIRED deadline_passed"], "FAILED tool_failed"),
+        (failed(ErrorKind::Timeout, Retry::Backoff), ["retry +1000 counted", "FAILED timeout",    "EXPIRED deadline_passed"], "IN_DOUBT timeout"),
+        (failed(ErrorKind::WorkerLost, Retry::Backoff), ["retry +1000 counted", "FAILED worker_lost",    "EXPIRED deadline_passed"], "IN_DOUBT worker_lost"),
+        (lost(Retry::Backoff),                     ["retry +1000 counted", "FAILED unavailable",   "EXPIRED deadline_passed"], "IN_DOUBT unavailable"),
+        (lost(Retry::Never),                       ["FAILED unavailable",  "FAILED unavailable",   "FAILED unavailable"],      "IN_DOUBT unavailable"),
+        (AttemptEnd::TimedOut(9),                 ["retry +1000 counted", "FAILED timeout",       "EXPIRED deadline_passed"], "IN_DOUBT timeout"),
+        (AttemptEnd::Panicked("oh".into()),       ["retry +1000 counted", "FAILED panic",         "EXPIRED deadline_passed"], "IN_DOUBT panic"),
+        (AttemptEnd::DeadlinePassed,              ["EXPIRED deadline_passed", "EXPIRED deadline_passed", "EXPIRED deadline_passed"], "IN_DOUBT deadline_passed"),
+        (deferred(400),                           ["retry +400 free",     "retry +400 free",      "retry +400 free"],         "FAILED tool_error"),
+        (deferred(500),                           ["retry +500 free",     "retry +500 free",      "EXPIRED deadline_passed"], "FAILED tool_error"),
         (AttemptEnd::NotStarted("no blob".into()), ["retry +1000 free",   "retry +1000 free",     "EXPIRED deadline_passed"], SAME),
-        (AttemptEnd::ShutDown,                    ["retry +0 free",       "retry +0 free",        "retry +0 free"],           "IN_DOUBT in_doubt"),
+        (AttemptEnd::ShutDown,                    ["retry +0 free",       "retry +0 free",        "retry +0 free"],           "IN_DOUBT worker_lost"),
     ];
     for (end, again, once) in table {
         for (row, expected) in ROWS.into_iter().zip(again) {
@@ -123,7 +127,7 @@ fn nobody_defers_for_ever() {
     let last = settle(deferred(5), &row(limits::DEFERRALS_MAX - 1), &RETRY, Effects::Keyed, NOW_MS, 0);
     assert_eq!(words(&last), "retry +5 free");
     let beyond = settle(deferred(5), &row(limits::DEFERRALS_MAX), &RETRY, Effects::Keyed, NOW_MS, 0);
-    assert_eq!(words(&beyond), "FAILED tool_failed");
+    assert_eq!(words(&beyond), "FAILED tool_error");
 }
 
 /// What an attempt needs may be gone for long, or for good: the waits grow, and end.
@@ -138,7 +142,7 @@ fn nobody_fails_to_start_for_ever() {
         let expected = [1, 2, 4, 8, 16, 32, 60, 60].map(|s| format!("retry +{s}000 free"));
         assert_eq!(waits, expected);
         assert_eq!(not_started(limits::DEFERRALS_MAX - 1), "retry +60000 free");
-        assert_eq!(not_started(limits::DEFERRALS_MAX), "FAILED tool_failed");
+        assert_eq!(not_started(limits::DEFERRALS_MAX), "FAILED tool_error");
     }
     let shut_down = |deferrals| settled(AttemptEnd::ShutDown, deferrals, Effects::Keyed);
     assert_eq!(shut_down(limits::DEFERRALS_MAX - 1), "retry +0 free");

@@ -309,7 +309,7 @@ pub(crate) fn ending(status: JobStatus) -> Ending {
         JobStatus::Succeeded => succeeded(),
         JobStatus::Cancelled => Ending::cancelled("cancelled"),
         JobStatus::Expired => Ending::expired("too late"),
-        JobStatus::InDoubt => Ending::in_doubt("nobody knows"),
+        JobStatus::InDoubt => Ending::in_doubt(ErrorKind::WorkerLost, "nobody knows"),
         _ => Ending::failed(error()),
     }
 }
