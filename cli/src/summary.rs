@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gantz_core::batch::BatchProgress;
+use gantz_core::batch::{BatchProgress, BatchView};
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
 use gantz_core::limits::{PAGE_MAX, RESULT_MAX_BYTES};
 use serde::Serialize;
@@ -13,14 +13,25 @@ use crate::error::CliError;
 use crate::reader::Reader;
 use crate::view::{Rows, bytes, count, duration, kind, shortened, table, tail};
 
-/// Failures that are listed one by one.
+/// Failures that a table lists one by one.
 const FAILURES_SHOWN: usize = 10;
+/// Failures that a document lists one by one.
+const FAILURES_MAX: usize = 100;
 /// Types listed; a source tree has some dozens.
 const TYPES_MAX: usize = 200;
 /// The type of a child whose result has none.
 const NO_TYPE: &str = "-";
 /// What is longer is no extension, but the end of a sentence or of a name with dots.
 const EXTENSION_MAX_BYTES: usize = 10;
+
+/// A batch and what it came to, as one document.
+#[derive(Serialize)]
+pub(crate) struct Whole<'s> {
+    #[serde(flatten)]
+    pub(crate) batch: BatchView,
+    #[serde(flatten)]
+    pub(crate) summary: &'s Summary,
+}
 
 /// What a batch came to.
 #[derive(Debug, Default, Serialize)]
@@ -30,36 +41,36 @@ pub(crate) struct Summary {
     /// Bytes analysed, where results say so.
     bytes: u64,
     /// Reasons and how often each was met.
-    failures: BTreeMap<String, u64>,
+    #[serde(skip)]
+    reasons: BTreeMap<String, u64>,
     /// The first failures, one by one.
-    failed: Vec<FailedJob>,
+    failures: Vec<FailedJob>,
+    /// How many there are.
+    failures_total: u64,
 }
 
 #[derive(Debug, Default, Serialize)]
 struct Share {
     jobs: u64,
-    /// Jobs by status, as on the wire but in lower case: `succeeded`, `in_doubt`. `succeeded` is always there.
-    #[serde(flatten)]
-    statuses: BTreeMap<String, u64>,
+    /// `SUCCEEDED` is always there.
+    by_status: BTreeMap<&'static str, u64>,
     bytes: u64,
 }
 
 impl Share {
     fn count(&self, status: JobStatus) -> u64 {
-        self.statuses.get(&lower(status)).copied().unwrap_or(0)
+        self.by_status.get(status.as_str()).copied().unwrap_or(0)
     }
-}
-
-fn lower(status: JobStatus) -> String {
-    status.as_str().to_ascii_lowercase()
 }
 
 #[derive(Debug, Serialize)]
 struct FailedJob {
     job_id: String,
-    what: String,
+    index: Option<u32>,
+    input: String,
     status: JobStatus,
-    why: String,
+    kind: String,
+    message: String,
 }
 
 impl Summary {
@@ -94,8 +105,8 @@ impl Summary {
         share.jobs += 1;
         share.bytes += size;
         self.bytes += size;
-        share.statuses.entry(lower(JobStatus::Succeeded)).or_default();
-        *share.statuses.entry(lower(child.status)).or_default() += 1;
+        share.by_status.entry(JobStatus::Succeeded.as_str()).or_default();
+        *share.by_status.entry(child.status.as_str()).or_default() += 1;
         if child.is_finished() && child.status != JobStatus::Succeeded {
             self.add_failure(child);
         }
@@ -104,22 +115,25 @@ impl Summary {
 
     fn add_failure(&mut self, child: &JobRecord) {
         let reason = child.error.as_ref().map_or_else(|| child.status.as_str().to_owned(), kind);
-        *self.failures.entry(reason).or_default() += 1;
-        if self.failed.len() < FAILURES_SHOWN {
-            self.failed.push(FailedJob {
+        if self.failures.len() < FAILURES_MAX {
+            self.failures.push(FailedJob {
                 job_id: child.id.to_string(),
-                what: child.label.clone().unwrap_or_default(),
+                index: child.index,
+                input: child.label.clone().unwrap_or_default(),
                 status: child.status,
-                why: child.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
+                kind: reason.clone(),
+                message: child.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
             });
         }
+        self.failures_total += 1;
+        *self.reasons.entry(reason).or_default() += 1;
     }
 
     /// The tables that end a batch.
     pub(crate) fn to_text(&self, progress: &BatchProgress) -> String {
         let mut text = self.types_text();
         text.push_str(&self.total(progress));
-        if !self.failed.is_empty() {
+        if !self.failures.is_empty() {
             text.push_str(&self.failures_text());
         }
         if let Some(error) = &progress.batch.planning_error {
@@ -169,17 +183,17 @@ impl Summary {
 
     fn failures_text(&self) -> String {
         let mut text = String::from("\nunsuccessful, by reason:\n");
-        for (reason, count) in &self.failures {
+        for (reason, count) in &self.reasons {
             text.push_str(&format!("  {count:>7}  {reason}\n"));
         }
         let mut failed = table(["JOB", "WHAT", "STATUS", "WHY"]);
-        for job in &self.failed {
-            let (what, why) = (tail(&job.what, 60), shortened(&job.why, 100));
+        let shown = self.failures.get(..FAILURES_SHOWN).unwrap_or(&self.failures);
+        for job in shown {
+            let (what, why) = (tail(&job.input, 60), shortened(&job.message, 100));
             failed.add_row([job.job_id.as_str(), &what, job.status.as_str(), &why]);
         }
         text.push_str(&format!("\n{failed}\n"));
-        let all: u64 = self.failures.values().sum();
-        let more = all - self.failed.len() as u64;
+        let more = self.failures_total - shown.len() as u64;
         if more > 0 {
             text.push_str(&format!("… and {more} more\n"));
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gantz_core::batch::BatchProgress;
+use gantz_core::batch::{BatchProgress, BatchView};
 use gantz_core::ids::JobId;
 use gantz_core::job::{JobRecord, JobStatus};
 
@@ -14,7 +14,7 @@ use crate::error::{CliError, FAILED};
 use crate::project::Project;
 use crate::reader::Reader;
 use crate::session::fleet_answers;
-use crate::summary::{Summary, result_value};
+use crate::summary::{Summary, Whole, result_value};
 use crate::view::{batch_card, job_card, kind, note, print, print_json};
 
 /// How long a fleet that has just started may need to open its API.
@@ -83,9 +83,9 @@ pub(super) async fn show_batch(
         Format::Table => print(&batch_card(progress).to_string()),
         Format::Json | Format::Jsonl if in_full => {
             let summary = Summary::of(reader, progress).await?;
-            print_json(&serde_json::json!({ "batch": progress, "summary": summary }), format)?;
+            print_json(&Whole { batch: BatchView::from(progress), summary: &summary }, format)?;
         }
-        Format::Json | Format::Jsonl => print_json(progress, format)?,
+        Format::Json | Format::Jsonl => print_json(&BatchView::from(progress), format)?,
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gantz_core::ids::Lane;
 use gantz_core::limits;
-use gantz_core::manifest::{LaneSpec, Manifest, ToolSpec};
+use gantz_core::manifest::{LaneSpec, LaneWorkers, Manifest, ToolSpec};
 
 use super::piece::{fill_holes, logical, section};
 use super::tools;
@@ -76,6 +76,9 @@ impl<'m> Working<'m> {
 
     /// Seconds that the lane's function may run.
     fn timeout_s(&self) -> u64 {
+        if let Some(timeout_ms) = self.spec.function_timeout_ms {
+            return timeout_ms.div_ceil(1_000);
+        }
         let is_bulk = self.lane.as_str() == "bulk";
         let least = if is_bulk { FUNCTION_MAX_S } else { FUNCTION_MIN_S };
         let longest = self.tools.iter().map(|tool| needed_s(tool)).max().unwrap_or(0);
@@ -91,9 +94,9 @@ impl<'m> Working<'m> {
         };
         let timeout_s = self.timeout_s();
         // A tool that no invocation has time for would be handed back for ever.
-        let enabled = self.too_long().next().is_none();
+        let enabled = self.spec.workers == LaneWorkers::Lambda && self.too_long().next().is_none();
         let (least, most) = EVENT_SOURCE_CONCURRENCY;
-        let concurrency = self.spec.concurrency.div_ceil(self.spec.batch).clamp(least, most);
+        let concurrency = self.spec.concurrency.div_ceil(self.spec.batch_size).clamp(least, most);
         let piece = fill_holes(
             PIECE,
             &[
@@ -103,7 +106,7 @@ impl<'m> Working<'m> {
                 ("timeout", &timeout_s.to_string()),
                 ("visibility", &(timeout_s * VISIBILITY_FACTOR).to_string()),
                 ("max_receives", &limits::MAX_RECEIVES.to_string()),
-                ("batch", &self.spec.batch.to_string()),
+                ("batch", &self.spec.batch_size.to_string()),
                 ("concurrency", &concurrency.to_string()),
                 ("reservable", &at_least_or_empty(concurrency)),
                 ("enabled", &enabled.to_string()),

@@ -34,7 +34,7 @@ async fn a_batch() {
     let row = fleet.ended("batch#numbers-0001").await;
     assert_eq!(text(&row, "status"), "SUCCEEDED", "{row:?}");
     let shown = fleet.ask(&["status", "numbers-0001"]);
-    assert_eq!((&shown["planned"], &shown["totals"]["succeeded"]), (&json!(450), &json!(450)));
+    assert_eq!((&shown["total"], &shown["by_status"]["SUCCEEDED"]), (&json!(450), &json!(450)));
     let last = fleet.ended("numbers-0001.0000449").await;
     assert_eq!(serde_json::from_str::<Value>(text(&last, "result")).unwrap()["n"], 449);
 }
@@ -91,8 +91,11 @@ async fn a_batch_of_a_buckets_objects() {
     }
     let prefix = format!("s3://{bucket}/by-hand/");
     let done = fleet.ask(&["batch", "analyze_file", "--s3", &prefix, "--id", "by-hand-0002"]);
-    let batch = &done["batch"];
-    assert_eq!((&batch["status"], &batch["totals"]["succeeded"]), (&json!("SUCCEEDED"), &json!(3)), "{done}");
+    assert_eq!(
+        (&done["status"], &done["by_status"]["SUCCEEDED"]),
+        (&json!("SUCCEEDED"), &json!(3)),
+        "{done}"
+    );
 }
 
 #[tokio::test]

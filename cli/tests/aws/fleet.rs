@@ -41,13 +41,13 @@ tools:
     description: Die of a signal
     handler: command
     command: {program: sh, args: ["-c", "kill -9 $$"]}
-    retry: {max_attempts: 2, initial_delay: 1ms, max_delay: 1s}
+    retry: {max_attempts: 2, first: 1ms, max: 1s}
   too_slow:
     description: Take longer than it may
     handler: command
     command: {program: sleep, args: ["30"]}
     timeout: 1s
-    retry: {max_attempts: 2, initial_delay: 1ms, max_delay: 1s}
+    retry: {max_attempts: 2, first: 1ms, max: 1s}
   divide:
     description: Divide, in a worker function of one's own
     handler: maths.divide
@@ -55,7 +55,7 @@ tools:
     parameters:
       dividend: {type: integer, required: true}
       divisor: {type: integer, required: true}
-    retry: {max_attempts: 2, initial_delay: 1ms, max_delay: 1s}
+    retry: {max_attempts: 2, first: 1ms, max: 1s}
   kill:
     description: Take the worker's own process down
     handler: command

@@ -130,7 +130,7 @@ async fn a_process_and_the_functions_drain_a_lane_together() {
     assert_eq!(text(&row, "status"), "SUCCEEDED", "{row:?}");
     let shown = fleet.ask(&["status", "drained-0001"]);
     // Each child is counted by the one write that ends it: a second one would show here.
-    assert_eq!(shown["totals"]["succeeded"], JOBS);
+    assert_eq!(shown["by_status"]["SUCCEEDED"], JOBS);
     let ended = children(fleet, "drained-0001").await;
     assert_eq!(ended.values().sum::<usize>(), usize::try_from(JOBS).unwrap());
     let by_processes: usize = [first.name(), second.name()].iter().filter_map(|name| ended.get(name)).sum();

@@ -73,7 +73,7 @@ async fn a_batch_that_nobody_works_on() {
     assert!(jobs.iter().all(|job| job["attempt"] == 1), "{jobs:?}");
     let _dev = Dev::start(&project).await;
     let row = project.reach("held-batch", "CANCELLED").await;
-    assert_eq!(row["totals"]["cancelled"], 3, "{row}");
+    assert_eq!(row["by_status"]["CANCELLED"], 3, "{row}");
 }
 
 #[tokio::test]

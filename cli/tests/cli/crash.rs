@@ -30,7 +30,7 @@ tools:
     parameters:
       path: {type: string, required: true}
       max_bytes: {type: integer}
-    retry: {max_attempts: 100, initial_delay: 1ms, max_delay: 5ms}
+    retry: {max_attempts: 100, first: 1ms, max: 5ms}
 ";
 
 #[tokio::test]

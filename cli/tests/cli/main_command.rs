@@ -47,14 +47,14 @@ async fn every_file_is_counted_in_little_memory() {
     let ran = run.end().await;
     ran.ok();
     let document = ran.json();
-    assert_eq!(document["batch"]["planned"], files);
-    assert_eq!(document["batch"]["totals"]["succeeded"], files);
-    let types = document["summary"]["types"].as_object().expect("an object");
+    assert_eq!(document["total"], files);
+    assert_eq!(document["by_status"]["SUCCEEDED"], files);
+    let types = document["types"].as_object().expect("an object");
     let counted: BTreeMap<&str, &Value> =
         types.iter().map(|(name, share)| (name.as_str(), &share["jobs"])).collect();
     let expect = expect.into_iter().map(|(name, jobs)| (name, json!(jobs))).collect::<BTreeMap<_, _>>();
     assert_eq!(counted, expect.iter().map(|(name, jobs)| (*name, jobs)).collect());
-    assert!(document["summary"]["bytes"].as_u64() > Some(HUGE_BYTES), "{document}");
+    assert!(document["bytes"].as_u64() > Some(HUGE_BYTES), "{document}");
     // Only Linux tells it of a process that runs.
     if cfg!(target_os = "linux") {
         assert!((1..MEMORY_MAX_KB).contains(&peak_kb), "it took {peak_kb} KB");

@@ -235,7 +235,7 @@ async fn a_failed_job_is_told_on_stderr() {
     let project = Project::trial();
     let ran = project.gantz(&["run", "broken", "--job-id", "broken-1", "-o", "json"]).await;
     assert_snapshot!(ran.refused(1), @r"
-    error: job `broken-1` is FAILED: exit: `sh` ended with exit code 65: no luck
+    error: job `broken-1` is FAILED: exit_status: `sh` ended with exit code 65: no luck
     hint: `gantz why broken-1` tells its story
     ");
 }

@@ -86,7 +86,7 @@ async fn results_and_logs_do_not_mix() {
     command.env_remove("NO_COLOR");
     for ran in [project.gantz(&words).await, project.run(command).await] {
         ran.failed(0);
-        assert_eq!(ran.json()["batch"]["status"], "SUCCEEDED");
+        assert_eq!(ran.json()["status"], "SUCCEEDED");
         assert!(
             ran.stderr.contains(" INFO gantz::node: took the data directory url=\"http://127.0.0.1:"),
             "{ran}"

@@ -63,7 +63,7 @@ async fn a_failed_job_has_no_result() {
     assert!(project.gantz(&["status", "broken-1"]).await.failed(1).is_empty());
     let ran = project.gantz(&["result", "broken-1"]).await;
     assert_snapshot!(ran.refused(1), @r"
-    error: `broken-1` is FAILED: exit: `sh` ended with exit code 65: no luck
+    error: `broken-1` is FAILED: exit_status: `sh` ended with exit code 65: no luck
     hint: `gantz why broken-1` tells its story
     ");
 }
@@ -78,7 +78,7 @@ async fn why_tells_of_retries() {
     assert_eq!(what, ["accepted", "attempt began", "attempt failed", "attempt began", "ended"], "{story}");
     let detail = told[2]["detail"].as_str().expect("a text");
     // The pause may have been none: it is drawn from zero on.
-    assert!(detail.starts_with("exit: `sh` ended with exit code 75: not yet"), "{detail}");
+    assert!(detail.starts_with("exit_status: `sh` ended with exit code 75: not yet"), "{detail}");
     assert_eq!(told[4]["detail"], "SUCCEEDED");
     assert_eq!(story["job"]["attempt"], 2);
 

@@ -78,5 +78,5 @@ async fn a_failed_job_is_a_failure() {
     let ran = project.gantz(&["submit", "broken"]).await;
     ran.failed(1);
     assert!(ran.stdout.contains("status    FAILED\n"), "{ran}");
-    assert!(ran.stdout.contains("error     exit: `sh` ended with exit code 65: no luck\n"), "{ran}");
+    assert!(ran.stdout.contains("error     exit_status: `sh` ended with exit code 65: no luck\n"), "{ran}");
 }

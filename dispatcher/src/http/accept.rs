@@ -5,7 +5,7 @@ use axum::http::header::{CONTENT_LOCATION, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use gantz_core::admit::Origin;
-use gantz_core::batch::BatchRecord;
+use gantz_core::batch::{BatchRecord, BatchView};
 use gantz_core::job::JobRecord;
 use gantz_core::spec::JobSpec;
 use serde::Serialize;
@@ -39,19 +39,24 @@ pub(super) async fn to_the_end<T: Send + 'static>(
 pub(super) fn record<R: Record>(record: &R) -> Response {
     let path = header(record.path());
     if record.has_ended() {
-        return (StatusCode::OK, [(CONTENT_LOCATION, path)], Json(record)).into_response();
+        return (StatusCode::OK, [(CONTENT_LOCATION, path)], Json(record.shown())).into_response();
     }
-    (StatusCode::ACCEPTED, [(LOCATION, path)], Json(record)).into_response()
+    (StatusCode::ACCEPTED, [(LOCATION, path)], Json(record.shown())).into_response()
 }
 
-pub(super) trait Record: Serialize {
+pub(super) trait Record {
     fn path(&self) -> String;
+    fn shown(&self) -> impl Serialize;
     fn has_ended(&self) -> bool;
 }
 
 impl Record for JobRecord {
     fn path(&self) -> String {
         format!("/jobs/{}", self.id)
+    }
+
+    fn shown(&self) -> impl Serialize {
+        self
     }
 
     fn has_ended(&self) -> bool {
@@ -62,6 +67,10 @@ impl Record for JobRecord {
 impl Record for BatchRecord {
     fn path(&self) -> String {
         format!("/batches/{}", self.id)
+    }
+
+    fn shown(&self) -> impl Serialize {
+        BatchView::from(self)
     }
 
     fn has_ended(&self) -> bool {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use gantz_core::admit_batch::BatchSpec;
-use gantz_core::batch::BatchProgress;
+use gantz_core::batch::BatchView;
 use serde_json::json;
 
 use super::accept::{self, ORIGIN, to_the_end};
@@ -30,19 +30,18 @@ pub(super) async fn submit(
     Ok(accept::record(&submitted.record))
 }
 
-pub(super) async fn show(
-    State(door): State<Door>,
-    Id(id): Id,
-    uri: Uri,
-) -> Result<Json<BatchProgress>, Problem> {
+pub(super) async fn show(State(door): State<Door>, Id(id): Id, uri: Uri) -> Result<Json<BatchView>, Problem> {
     let wait_ms = Query::read(&uri, &["wait"])?.wait_ms(door.settings.wait_max_ms)?;
     let progress = wait::for_batch(&*door.dispatcher.ports.batches, &id, wait::until(wait_ms)).await?;
-    progress.map(Json).ok_or_else(|| Problem::new(ProblemKind::NotFound, format!("there is no batch `{id}`")))
+    progress
+        .map(|progress| Json(BatchView::from(&progress)))
+        .ok_or_else(|| Problem::new(ProblemKind::NotFound, format!("there is no batch `{id}`")))
 }
 
 pub(super) async fn list(State(door): State<Door>, uri: Uri) -> Result<Response, Problem> {
     let limit = Query::read(&uri, &["limit"])?.limit()?;
     let batches = door.dispatcher.ports.batches.list_batches(limit).await?;
+    let batches: Vec<BatchView> = batches.iter().map(BatchView::from).collect();
     Ok(Json(json!({ "batches": batches })).into_response())
 }
 

@@ -24,7 +24,7 @@ impl BreakerPolicy {
     /// Opens for 30 seconds when half of at least ten calls within a minute failed.
     pub const DEFAULT: Self = Self { failure_ratio: 0.5, min_calls: 10, window_ms: 60_000, open_ms: 30_000 };
 
-    /// A breaker that opens for `open_ms` (1 to [`limits::POSTPONE_MAX_MS`]) once at least `min_calls` (1 to 100,000)
+    /// A breaker that opens for `open_ms` (1 to [`limits::POSTPONE_MAX_MS`]) once at least `minimum` (1 to 100,000)
     /// ended within `window_ms` (10 ms to an hour) and `failure_ratio` (0.01 to 1) of them failed.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl BreakerPolicy {
         open_ms: u64,
     ) -> Result<Self, PolicyError> {
         PolicyError::check_ratio("failure_ratio", failure_ratio, 0.01, 1.0)?;
-        PolicyError::check("min_calls", u64::from(min_calls), 1, 100_000)?;
+        PolicyError::check("minimum", u64::from(min_calls), 1, 100_000)?;
         PolicyError::check("window", window_ms, 10, 3_600_000)?;
         PolicyError::check("open", open_ms, 1, limits::POSTPONE_MAX_MS)?;
         Ok(Self { failure_ratio, min_calls, window_ms, open_ms })

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::batch::BatchRecord;
+use crate::batch::{BatchRecord, BatchView};
 use crate::ids::JobId;
 use crate::job::{JobRecord, JobResult, JobStatus};
 
@@ -55,10 +55,8 @@ pub fn batch_completion(batch: &BatchRecord) -> Option<Event> {
     Some(Event {
         job_id: batch.id.clone(),
         detail_type: format!("Gantz Batch {}", ending_in_words(batch.status)?),
-        detail: json!({
-            "batch_id": batch.id, "tool": batch.tool, "tenant": batch.tenant, "status": batch.status,
-            "planned": batch.planned, "counts": batch.counts,
-        }),
+        // All shards are complete.
+        detail: json!(BatchView::from(batch)),
         time_ms: batch.finished_at_ms?,
     })
 }

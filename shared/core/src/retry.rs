@@ -16,24 +16,33 @@ pub fn after_port_failure_ms(receives: u32) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     max_attempts: u32,
-    initial_ms: u64,
+    first_ms: u64,
+    /// In hundredths, so that policies compare.
+    factor_percent: u32,
     max_ms: u64,
 }
 
 impl RetryPolicy {
-    /// Three attempts, from one second, at most five minutes apart.
-    pub const DEFAULT: Self = Self { max_attempts: 3, initial_ms: 1_000, max_ms: 300_000 };
+    /// The steepest growth of delays: from a second to a quarter of an hour in three steps.
+    pub const FACTOR_MAX: f64 = 10.0;
 
-    /// A policy of `max_attempts` (1 to [`limits::ATTEMPTS_MAX`]) whose ceiling starts at `initial_ms`, doubles with
-    /// each attempt, and never exceeds `max_ms` (at most [`limits::POSTPONE_MAX_MS`]).
+    /// Three attempts, from one second, doubling, at most a quarter of an hour apart.
+    pub const DEFAULT: Self = Self { max_attempts: 3, first_ms: 1_000, factor_percent: 200, max_ms: 900_000 };
+
+    /// A policy of `max_attempts` (1 to [`limits::ATTEMPTS_MAX`]) whose ceiling starts at `first_ms`, grows by `factor`
+    /// (1 to 10, taken to the hundredth) with each attempt, and never exceeds `max_ms` (at most
+    /// [`limits::POSTPONE_MAX_MS`]).
     ///
     /// # Errors
     /// When a bound is broken, naming the key and the value that would do.
-    pub fn try_new(max_attempts: u32, initial_ms: u64, max_ms: u64) -> Result<Self, PolicyError> {
+    pub fn try_new(max_attempts: u32, first_ms: u64, factor: f64, max_ms: u64) -> Result<Self, PolicyError> {
         PolicyError::check("max_attempts", u64::from(max_attempts), 1, u64::from(limits::ATTEMPTS_MAX))?;
-        PolicyError::check("max_delay", max_ms, 1, limits::POSTPONE_MAX_MS)?;
-        PolicyError::check("initial_delay", initial_ms, 1, max_ms)?;
-        Ok(Self { max_attempts, initial_ms, max_ms })
+        PolicyError::check("max", max_ms, 1, limits::POSTPONE_MAX_MS)?;
+        PolicyError::check("first", first_ms, 1, max_ms)?;
+        PolicyError::check_ratio("factor", factor, 1.0, Self::FACTOR_MAX)?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 100 to 1,000")]
+        let factor_percent = (factor * 100.0).round() as u32;
+        Ok(Self { max_attempts, first_ms, factor_percent, max_ms })
     }
 
     /// Attempts in all, the first included.
@@ -43,8 +52,17 @@ impl RetryPolicy {
 
     /// The longest wait after attempt number `attempt` (from 1), before jitter.
     pub fn ceiling_ms(&self, attempt: u32) -> u64 {
-        let doublings = attempt.saturating_sub(1).min(63);
-        self.initial_ms.saturating_mul(1 << doublings).min(self.max_ms)
+        let factor = u64::from(self.factor_percent);
+        let mut ceiling_ms = self.first_ms;
+        // A delay that does not grow any more is the longest, whatever the attempt.
+        for _ in 1..attempt {
+            let next_ms = (ceiling_ms.saturating_mul(factor) / 100).min(self.max_ms);
+            if next_ms == ceiling_ms {
+                break;
+            }
+            ceiling_ms = next_ms;
+        }
+        ceiling_ms
     }
 
     /// The wait after attempt number `attempt`: uniform between zero and the ceiling ("full jitter", AWS Architecture

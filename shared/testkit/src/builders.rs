@@ -41,7 +41,7 @@ tools:
         type: integer
         required: true
     handler: http.request
-    request:
+    http:
       url: https://pay.example.com/charges
       method: POST
       body: parameters

@@ -93,13 +93,13 @@ async fn what_is_no_readable_file_is_refused() {
     for (path, kind, says) in [
         ("missing", ErrorKind::NotFound, "does not exist"),
         ("file/below", ErrorKind::NotFound, "does not exist"),
-        (".", ErrorKind::Invalid, "it is a directory"),
+        (".", ErrorKind::NotRegularFile, "it is a directory"),
     ] {
         assert_fails(&run(&below(folder.path()), json!({"path": path})).await, kind, Retry::Never, says);
     }
     for device in ["/dev/zero", "/dev/null"].iter().filter(|device| Path::new(device).exists()) {
         let outcome = run(&anywhere(), json!({"path": device})).await;
-        assert_fails(&outcome, ErrorKind::Invalid, Retry::Never, "pipe, socket or device");
+        assert_fails(&outcome, ErrorKind::NotRegularFile, Retry::Never, "pipe, socket or device");
     }
 }
 
@@ -126,7 +126,7 @@ async fn pipes_do_not_hang_and_links_do_not_lead_out() {
         assert_fails(&outcome, ErrorKind::AccessDenied, Retry::Never, "outside the folder");
     }
     let outcome = run(&tool, json!({"path": "pipe"})).await;
-    assert_fails(&outcome, ErrorKind::Invalid, Retry::Never, "pipe, socket or device");
+    assert_fails(&outcome, ErrorKind::NotRegularFile, Retry::Never, "pipe, socket or device");
     let outcome = run(&tool, json!({"path": "circle"})).await;
     assert_fails(&outcome, ErrorKind::Invalid, Retry::Never, "circle");
 
@@ -223,7 +223,7 @@ async fn objects_come_from_their_own_source() {
         ("missing", ErrorKind::NotFound, Retry::Never, "s3://b/missing does not exist"),
         ("throttled", ErrorKind::Throttled, Retry::After(700), "fewer calls"),
         ("broken", ErrorKind::Unavailable, Retry::Backoff, "connection reset"),
-        ("shrunk", ErrorKind::Unavailable, Retry::Backoff, "shrank from 10 to 4 bytes"),
+        ("shrunk", ErrorKind::ChangedDuringRead, Retry::Backoff, "shrank from 10 to 4 bytes"),
     ] {
         assert_fails(&run(&tool, object(key)).await, kind, retry, says);
     }

@@ -19,13 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn shell(script: &str) -> CommandSpec {
     CommandSpec {
-        program: "/bin/sh".to_owned(),
         // Braces are a template's.
         args: vec!["-c".to_owned(), script.replace('{', "{{").replace('}', "}}")],
-        env: BTreeMap::new(),
-        cwd: None,
         output: CommandOutput::Text,
-        max_output_bytes: 16 * 1024 * 1024,
+        ..CommandSpec::of("/bin/sh")
     }
 }
 

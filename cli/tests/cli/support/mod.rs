@@ -55,7 +55,7 @@ tools:
     description: Fail for the moment, once
     handler: command
     command: {program: sh, args: ["-c", "if test -e seen; then echo 7; else touch seen; echo not yet >&2; exit 75; fi"]}
-    retry: {initial_delay: 1ms, max_delay: 5ms}
+    retry: {first: 1ms, max: 5ms}
   broken:
     description: Fail for good
     handler: command

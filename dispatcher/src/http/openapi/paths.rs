@@ -166,7 +166,7 @@ fn get_batch() -> Value {
         "summary": "Look at a batch and count its children",
         "parameters": [id(), wait()],
         "responses": answers(
-            json!({ "200": json_answer("The batch, whether or not it has ended.", &schema("BatchProgress"), &[]) }),
+            json!({ "200": json_answer("The batch, whether or not it has ended.", &schema("Batch"), &[]) }),
             &[InvalidId, InvalidQuery, NotFound, BackendUnavailable],
         ),
     })

@@ -29,9 +29,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "Job": job(),
         "JobPage": page("jobs", "Job", true),
         "Batch": batch(),
-        "BatchProgress": batch_progress(),
         "BatchPage": page("batches", "Batch", false),
-        "Counts": counts(),
         "Tool": tool(),
         "ToolPage": page("tools", "Tool", false),
     }))
@@ -104,8 +102,7 @@ fn batch() -> Value {
     json!({
         "type": "object",
         "required": [
-            "batch_id", "tool", "tenant", "lane", "status", "tolerate", "source_hash", "planned", "planning_done",
-            "open_shards", "counts", "created_at",
+            "batch_id", "tool", "tenant", "lane", "status", "total", "planned", "by_status", "tolerate", "started_at",
         ],
         "properties": {
             "batch_id": schema("Id"),
@@ -113,44 +110,33 @@ fn batch() -> Value {
             "tenant": { "type": "string" },
             "lane": { "type": "string" },
             "status": schema("JobStatus"),
-            "tolerate": { "type": "string", "description": "How many children may fail, such as `3` or `2.5%`." },
-            "source_hash": sha256("Of where its children come from."),
-            "planned": number("Children planned so far."),
-            "planning_done": { "type": "boolean", "description": "Whether `planned` is final." },
-            "cursor": { "type": "string", "description": "Where planning goes on." },
-            "planning_error": { "type": "string", "description": "Why planning stopped early." },
-            "open_shards": {
-                "type": "array",
-                "description": "Groups of children with one that has not ended.",
-                "items": { "type": "integer", "minimum": 0 },
+            "total": {
+                "type": ["integer", "null"],
+                "minimum": 0,
+                "description": "How many children it has; null while they are planned.",
             },
-            "counts": schema("Counts"),
+            "planned": number("Children planned so far."),
+            "by_status": by_status(),
+            "tolerate": { "type": "string", "description": "How many children may fail, such as `3` or `2.5%`." },
+            "planning_error": { "type": "string", "description": "Why planning stopped early." },
             "cancel_requested_at": time("When somebody asked to cancel it."),
             "deadline": time("When its children are no longer worth doing."),
-            "created_at": time("When it was accepted."),
+            "started_at": time("When it was accepted."),
             "finished_at": time("When it ended."),
         },
     })
 }
 
-fn batch_progress() -> Value {
-    let totals = json!({
-        "type": "object",
-        "required": ["totals"],
-        "properties": { "totals": schema("Counts") },
-    });
-    json!({ "description": "A batch and its exact totals.", "allOf": [schema("Batch"), totals] })
-}
-
-fn counts() -> Value {
-    let names = ["succeeded", "failed", "cancelled", "expired", "in_doubt"];
+fn by_status() -> Value {
+    let ends = ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "IN_DOUBT"];
     let properties: Map<String, Value> =
-        names.iter().map(|name| ((*name).to_owned(), json!({ "type": "integer", "minimum": 0 }))).collect();
+        ends.iter().map(|name| ((*name).to_owned(), json!({ "type": "integer", "minimum": 0 }))).collect();
     json!({
         "type": "object",
-        "description": "How many children ended in which way. Of a batch's record: in its complete groups.",
-        "required": names,
+        "description": "How many children ended in which way. In a list of batches: as far as whole groups of them have.",
+        "required": ["SUCCEEDED"],
         "properties": properties,
+        "additionalProperties": false,
     })
 }
 

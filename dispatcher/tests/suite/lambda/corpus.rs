@@ -237,7 +237,7 @@ async fn every_event_is_taken_for_what_it_is() {
 
 #[test]
 fn the_table_has_every_event_of_the_corpus() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lambda/events");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/lambda/events");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let known: BTreeSet<String> =
         files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();

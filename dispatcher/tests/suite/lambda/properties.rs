@@ -87,10 +87,11 @@ fn json_value() -> impl Strategy<Value = Value> {
 
 /// An event of the corpus in which one value was replaced.
 fn damaged() -> impl Strategy<Value = Value> {
-    let names: Vec<String> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lambda/events"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
+    let names: Vec<String> =
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/lambda/events"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
     (select(names), any::<prop::sample::Index>(), json_value()).prop_map(|(name, index, value)| {
         let mut event = crate::lambda::world::event(&name);
         let mut pointers = Vec::new();

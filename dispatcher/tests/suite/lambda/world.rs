@@ -98,7 +98,7 @@ pub(crate) fn invocation(remaining_ms: u64) -> Invocation {
 
 /// The event of that name in the corpus.
 pub(crate) fn event(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/lambda/events/{name}.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/suite/lambda/events/{name}.json"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

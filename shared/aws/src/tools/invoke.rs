@@ -215,7 +215,7 @@ mod tests {
         let check = |payload: &str, expect: &str| {
             let failure = function_error("Unhandled", payload.as_bytes());
             assert_eq!(failure.message, format!("the function failed (unhandled): {expect}"));
-            assert_eq!((failure.kind, failure.retry), (ErrorKind::ToolError, Retry::Backoff));
+            assert_eq!((failure.kind, failure.retry), (ErrorKind::FunctionError, Retry::Backoff));
         };
         check(r#"{"errorMessage": "no", "errorType": "ValueError", "stackTrace": []}"#, "ValueError: no");
         check(

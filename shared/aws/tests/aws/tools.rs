@@ -118,7 +118,7 @@ async fn functions_are_invoked_and_their_logs_read() {
     let failing = json!({ "function_name": "echo", "payload": { "fail": "luck" }, "invocation_type": "RequestResponse" });
     let failed = call(&invoke, "job-00002", failing).await;
     // The emulator calls every class of error by the same name.
-    check_failure(failed, ErrorKind::ToolError, Retry::Backoff, ": no luck");
+    check_failure(failed, ErrorKind::FunctionError, Retry::Backoff, ": no luck");
 
     let event =
         json!({ "function_name": "echo", "payload": { "data": "later" }, "invocation_type": "Event" });

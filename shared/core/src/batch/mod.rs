@@ -6,9 +6,11 @@
 
 mod shard;
 mod tolerance;
+mod view;
 
 pub use shard::{Counts, Mark, Shard};
 pub use tolerance::{Tolerance, ToleranceError};
+pub use view::BatchView;
 
 use std::collections::BTreeSet;
 

@@ -51,9 +51,30 @@ pub struct CommandSpec {
     pub cwd: Option<String>,
     /// How its stdout is read.
     pub output: CommandOutput,
+    /// Exit codes after which there is no other attempt; every other one but 0 may be tried again.
+    pub permanent: Vec<i32>,
     /// Bytes of stdout that are read, 1 to [`limits::RESULT_MAX_BYTES`]. More fail the job.
     pub max_output_bytes: u64,
 }
+
+impl CommandSpec {
+    /// A program without arguments, and everything else as it is when nothing is said.
+    pub fn of(program: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            cwd: None,
+            output: CommandOutput::default(),
+            permanent: PERMANENT_EXIT_CODES.to_vec(),
+            max_output_bytes: MAX_OUTPUT_BYTES,
+        }
+    }
+}
+
+/// Exit codes that mean the same the next time, where nothing else is said: `EX_USAGE`, `EX_DATAERR`, `EX_NOINPUT`,
+/// `EX_NOPERM` and `EX_CONFIG` of `sysexits.h`, and a shell's for a program that cannot be run or is not there.
+pub(super) const PERMANENT_EXIT_CODES: [i32; 7] = [64, 65, 66, 77, 78, 126, 127];
 
 /// How a program's stdout becomes a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

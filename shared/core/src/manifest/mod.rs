@@ -35,7 +35,7 @@ pub use parameters::{ParameterSpec, ParameterType, Parameters, ValueSpec};
 pub use pattern::Pattern;
 pub use schedule::{Scan, ScheduleSpec, When};
 pub use suggest::closest;
-pub use tool::{LaneSpec, ToolSpec};
+pub use tool::{LaneSpec, LaneWorkers, ToolSpec};
 pub use trigger::TriggerSpec;
 
 use crate::ids::Lane;

@@ -7,6 +7,9 @@ use super::suggest::{closest, listing};
 use super::syntax::{cut, describe};
 use super::tree::{Entry, Kind, Node};
 
+/// Keys of later versions.
+const LATER: [&str; 2] = ["workflows", "cache"];
+
 /// A mapping whose keys are known.
 pub(super) struct Section<'n> {
     /// What the section is, as messages call it.
@@ -41,6 +44,11 @@ impl<'n> Section<'n> {
     ) -> Option<Self> {
         let entries = mapping(node, &what, problems)?;
         for entry in entries.iter().filter(|entry| !keys.contains(&entry.key.as_str())) {
+            if LATER.contains(&entry.key.as_str()) {
+                let help = "a later version of Gantz will take it; remove it for now";
+                problems.error_help(entry.key_span, format!("`{}` is not supported yet", entry.key), help);
+                continue;
+            }
             let known = listing(listed.iter().copied());
             let help = match closest(&entry.key, listed.iter().copied()) {
                 Some(key) => format!("did you mean `{key}`? Known here: {known}"),

@@ -46,18 +46,42 @@ impl ToolSpec {
 /// A lane: a queue of its own, with workers of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneSpec {
+    /// Who works the lane on AWS.
+    pub workers: LaneWorkers,
     /// Jobs of this lane that one worker process runs at once, 1 to [`LaneSpec::CONCURRENCY_MAX`].
     pub concurrency: u32,
-    /// Messages that one invocation of a Lambda function takes at most, 1 to [`LaneSpec::BATCH_MAX`]. A process that
+    /// Messages that one invocation of a Lambda function takes at most, 1 to [`LaneSpec::BATCH_SIZE_MAX`]. A process that
     /// polls takes as many as it has room for.
-    pub batch: u32,
+    pub batch_size: u32,
+    /// Milliseconds that an invocation of the lane's function may take, 1,000 to [`LaneSpec::FUNCTION_TIMEOUT_MAX_MS`];
+    /// what its tools need if absent.
+    pub function_timeout_ms: Option<u64>,
+}
+
+/// Who works a lane on AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LaneWorkers {
+    /// A Lambda function, or `gantz worker` beside it.
+    #[default]
+    Lambda,
+    /// `gantz worker` alone.
+    Container,
 }
 
 impl LaneSpec {
     /// The greatest concurrency: each running job holds a connection or a process.
     pub const CONCURRENCY_MAX: u32 = 10_000;
     /// The largest batch: what one receive call of SQS gives.
-    pub const BATCH_MAX: u32 = 10;
+    pub const BATCH_SIZE_MAX: u32 = 10;
     /// A lane that says nothing: enough for tools that wait on a network, little enough for a laptop's programs.
-    pub const DEFAULT: Self = Self { concurrency: 64, batch: Self::BATCH_MAX };
+    pub const DEFAULT: Self = Self {
+        workers: LaneWorkers::Lambda,
+        concurrency: 64,
+        batch_size: Self::BATCH_SIZE_MAX,
+        function_timeout_ms: None,
+    };
+    /// The longest that a Lambda function runs.
+    pub const FUNCTION_TIMEOUT_MAX_MS: u64 = 900_000;
+    /// What an invocation needs besides its tool: to claim, to record, to publish and to answer.
+    pub const FUNCTION_MARGIN_MS: u64 = 5_000;
 }

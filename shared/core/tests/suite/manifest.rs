@@ -52,13 +52,13 @@ fn tools_inherit_the_defaults_key_by_key() {
     let manifest = parse(SHOP);
     let find = &tool(&manifest, "find_orders").policy;
     assert_eq!(find.timeout_ms, 10_000);
-    assert_eq!(find.retry, RetryPolicy::try_new(5, 1_000, 600_000).unwrap());
+    assert_eq!(find.retry, RetryPolicy::try_new(5, 1_000, 2.0, 600_000).unwrap());
     assert_eq!(find.breaker, Some(BreakerPolicy::DEFAULT));
     assert_eq!(find.rate_limit, Some(RateLimit::try_new(200.0, 10).unwrap()));
 
     let place = &tool(&manifest, "place_order").policy;
     assert_eq!(place.timeout_ms, 30_000);
-    assert_eq!(place.retry, RetryPolicy::try_new(5, 2_000, 600_000).unwrap());
+    assert_eq!(place.retry, RetryPolicy::try_new(5, 2_000, 2.0, 600_000).unwrap());
     assert_eq!(place.breaker, Some(BreakerPolicy::try_new(0.3, 10, 120_000, 30_000).unwrap()));
     assert_eq!(place.rate_limit, Some(RateLimit::try_new(10.0 / 60.0, 2).unwrap()));
 
@@ -168,7 +168,7 @@ fn byte_order_marks_crlf_quoted_keys_and_aliases_are_read() {
 fn private_hosts_that_are_listed_may_be_asked() {
     let check = |url: &str, allow_hosts: &[&str]| {
         let request = json!({"url": url, "allow_hosts": allow_hosts});
-        let tool = json!({"description": "A", "handler": "http.request", "request": request});
+        let tool = json!({"description": "A", "handler": "http.request", "http": request});
         parse(&json!({"name": "x", "version": "1", "tools": {"a": tool}}).to_string());
     };
     check("https://api.example.com/", &[]);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 #[test]
 fn bad_manifests_are_explained() {
-    insta::glob!("../corpus/manifests/*.yaml", |path| {
+    insta::glob!("../corpus/manifests", "*.yaml", |path| {
         let text = std::fs::read_to_string(path).unwrap();
         let error = Manifest::parse("gantz.yaml", &text).expect_err("a manifest of the corpus must be bad");
         insta::with_settings!({ omit_expression => true }, {
@@ -17,7 +17,7 @@ fn bad_manifests_are_explained() {
 #[test]
 fn bad_parameters_are_explained() {
     let manifest = Manifest::parse("shop.yaml", include_str!("../fixtures/shop.yaml")).unwrap();
-    insta::glob!("../corpus/submissions/*.json", |path| {
+    insta::glob!("../corpus/submissions", "*.json", |path| {
         let text = std::fs::read_to_string(path).unwrap();
         let mut submission: Value = serde_json::from_str(&text).unwrap();
         let tool = manifest.tool(submission["tool"].as_str().unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! What runs without a caller: schedules and triggers.
 
-use gantz_core::manifest::{LaneSpec, Manifest, Scan, ScheduleSpec, TriggerSpec};
+use gantz_core::manifest::{LaneSpec, LaneWorkers, Manifest, Scan, ScheduleSpec, TriggerSpec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -139,14 +139,15 @@ fn uploads_are_analysed_where_nothing_is_said() {
 #[test]
 fn lanes_of_schedules_and_triggers_exist() {
     let manifest = parse(
-        "lanes: {fast: {concurrency: 2, batch: 1}, gpu: {concurrency: 1}}
+        "lanes: {fast: {concurrency: 2, batch_size: 1}, gpu: {concurrency: 1, workers: container}}
 schedules: {one: {tool: greet, rate: 1h, lane: gpu}}
 triggers: {one: {s3: {}, tool: analyze_file, lane: bulk}}
 ",
     );
     let lanes: Vec<_> = manifest.lanes().map(|(lane, spec)| (lane.as_str(), *spec)).collect();
-    let spec = |concurrency, batch| LaneSpec { concurrency, batch };
-    assert_eq!(lanes, [("bulk", LaneSpec::DEFAULT), ("fast", spec(2, 1)), ("gpu", spec(1, 10))]);
+    let fast = LaneSpec { concurrency: 2, batch_size: 1, ..LaneSpec::DEFAULT };
+    let gpu = LaneSpec { concurrency: 1, workers: LaneWorkers::Container, ..LaneSpec::DEFAULT };
+    assert_eq!(lanes, [("bulk", LaneSpec::DEFAULT), ("fast", fast), ("gpu", gpu)]);
 
     let free = parse("schedules: {one: {tool: greet, rate: 1h, lane: night}}\n");
     assert!(free.lanes().any(|(lane, _)| lane.as_str() == "night"));

@@ -27,7 +27,7 @@ version: 1.0.0
 
 defaults:
   timeout: 8s
-  retry: {max_attempts: 4, initial_delay: 1s, max_delay: 10s}
+  retry: {max_attempts: 4, first: 1s, max: 10s}
 
 triggers:
   incoming:
@@ -46,18 +46,18 @@ tools:
   patient:
     description: Tries often
     handler: sim.scripted
-    retry: {max_attempts: 18, initial_delay: 1s, max_delay: 2s}
+    retry: {max_attempts: 18, first: 1s, max: 2s}
     parameters: {n: {type: integer}}
   shaky:
     description: Depends on something
     handler: sim.scripted
-    breaker: {failure_ratio: 0.5, min_calls: 4, window: 20s, open: 5s}
+    breaker: {failure_ratio: 0.5, minimum: 4, window: 20s, open: 5s}
     parameters: {n: {type: integer}}
   broken:
     description: Depends on something that is away for long
     handler: sim.scripted
-    breaker: {failure_ratio: 0.5, min_calls: 10, window: 60s, open: 30s}
-    retry: {max_attempts: 30, initial_delay: 1s, max_delay: 1m}
+    breaker: {failure_ratio: 0.5, minimum: 10, window: 60s, open: 30s}
+    retry: {max_attempts: 30, first: 1s, max: 1m}
     parameters: {n: {type: integer}}
   rare:
     description: Must be waited for

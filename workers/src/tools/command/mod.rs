@@ -45,6 +45,7 @@ pub struct CommandTool {
     env: Vec<(OsString, OsString)>,
     folder: PathBuf,
     output: CommandOutput,
+    permanent: Vec<i32>,
     max_output_bytes: usize,
 }
 
@@ -89,6 +90,7 @@ impl CommandTool {
             env: inherited.chain(own).collect(),
             folder: spec.cwd.map_or_else(|| base_dir.clone(), |cwd| base_dir.join(cwd)),
             output: spec.output,
+            permanent: spec.permanent,
             max_output_bytes: usize::try_from(spec.max_output_bytes).unwrap_or(RESULT_MAX_BYTES),
         })
     }
@@ -129,6 +131,6 @@ impl Tool for CommandTool {
         let input = format!("{}\n", call.parameters);
         drop(call.parameters);
         let ended = running.finish(input.as_bytes(), self.max_output_bytes, call.timeout_ms).await;
-        verdict::judge(&self.program, self.output, ended)
+        verdict::judge(&self.program, self.output, &self.permanent, ended)
     }
 }

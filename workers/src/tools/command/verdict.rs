@@ -20,10 +20,8 @@ use serde_json::Value;
 use super::super::document;
 use super::running::{End, Ended};
 
-const PERMANENT_EXIT_CODES: [i32; 7] = [64, 65, 66, 77, 78, 126, 127];
-
-/// Maps a program's end to an outcome.
-pub(super) fn judge(program: &Path, output: CommandOutput, ended: Ended) -> Outcome {
+/// Maps a program's end to an outcome; after an exit code in `permanent` there is no other attempt.
+pub(super) fn judge(program: &Path, output: CommandOutput, permanent: &[i32], ended: Ended) -> Outcome {
     let name = program.display();
     let (status, stdout) = match ended.end {
         End::Exit(status, stdout) => (status, stdout),
@@ -52,9 +50,7 @@ pub(super) fn judge(program: &Path, output: CommandOutput, ended: Ended) -> Outc
     let message = with_stderr(message, &ended.stderr);
     match status.code() {
         _ if ended.asked_to_stop_after_ms.is_some() => Outcome::transient(ErrorKind::Timeout, message),
-        Some(code) if PERMANENT_EXIT_CODES.contains(&code) => {
-            Outcome::permanent(ErrorKind::ExitStatus, message)
-        }
+        Some(code) if permanent.contains(&code) => Outcome::permanent(ErrorKind::ExitStatus, message),
         Some(_) => Outcome::transient(ErrorKind::ExitStatus, message),
         None => doubtful(message),
     }
@@ -120,7 +116,7 @@ mod tests {
     fn judge_status(raw_status: i32, asked_to_stop_after_ms: Option<u64>) -> Failure {
         let end = End::Exit(ExitStatus::from_raw(raw_status), b"{}".to_vec());
         let ended = Ended { end, stderr: "no luck".to_owned(), asked_to_stop_after_ms };
-        match judge(Path::new("prog"), CommandOutput::Json, ended) {
+        match judge(Path::new("prog"), CommandOutput::Json, &[65, 127], ended) {
             Outcome::Failed(failure) => failure,
             outcome => panic!("{raw_status}: {outcome:?}"),
         }
@@ -130,7 +126,7 @@ mod tests {
     fn exit_codes_decide_on_retries() {
         for code in 1..=255 {
             let failure = judge_status(code << 8, None);
-            let permanent = matches!(code, 64 | 65 | 66 | 77 | 78 | 126 | 127);
+            let permanent = matches!(code, 65 | 127);
             assert_eq!(failure.retry, if permanent { Retry::Never } else { Retry::Backoff }, "{code}");
             assert_eq!(failure.kind, ErrorKind::ExitStatus);
             assert_eq!(failure.message, format!("`prog` ended with exit code {code}: no luck"));
@@ -157,7 +153,10 @@ mod tests {
     fn what_a_program_says_of_a_bad_result_is_kept() {
         let end = End::Exit(ExitStatus::from_raw(0), b"done".to_vec());
         let ended = Ended { end, stderr: "deprecated".to_owned(), asked_to_stop_after_ms: None };
-        let Outcome::Failed(failure) = judge(Path::new("prog"), CommandOutput::Json, ended) else { panic!() };
+        let Outcome::Failed(failure) = judge(Path::new("prog"), CommandOutput::Json, &[65, 127], ended)
+        else {
+            panic!()
+        };
         assert_eq!(failure.kind, ErrorKind::ToolError);
         assert!(failure.message.ends_with("; with `output: text` any text is a result: deprecated"));
     }

@@ -2,7 +2,7 @@
 
 use gantz_core::manifest::template::TemplateError;
 
-/// A manifest's `request` section cannot be used.
+/// A manifest's `http` section cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpSpecError {

@@ -9,7 +9,7 @@ use crate::fleet::{Fleet, machine};
 use crate::mode_tool::What;
 
 const ONCE: (&str, &str) =
-    ("once", "effects: at_most_once, timeout: 2s, retry: {max_attempts: 5, initial_delay: 100ms}");
+    ("once", "effects: at_most_once, timeout: 2s, retry: {max_attempts: 5, first: 100ms}");
 
 #[test]
 fn a_crash_leaves_it_in_doubt() {

@@ -14,7 +14,7 @@ const MIN_CALLS: usize = 4;
 const JOBS: usize = 24;
 const GUARDED: (&str, &str) = (
     "guarded",
-    "breaker: {failure_ratio: 0.5, min_calls: 4, window: 60s, open: 5s}, retry: {max_attempts: 10, initial_delay: 50ms}",
+    "breaker: {failure_ratio: 0.5, minimum: 4, window: 60s, open: 5s}, retry: {max_attempts: 10, first: 50ms}",
 );
 
 #[tokio::test(start_paused = true)]

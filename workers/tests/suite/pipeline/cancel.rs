@@ -10,8 +10,7 @@ use serde_json::json;
 use crate::fleet::{Fleet, lane};
 use crate::mode_tool::What;
 
-const STEADY: (&str, &str) =
-    ("steady", "timeout: 1h, retry: {max_attempts: 3, initial_delay: 1h, max_delay: 2h}");
+const STEADY: (&str, &str) = ("steady", "timeout: 1h, retry: {max_attempts: 3, first: 1h, max: 2h}");
 
 #[tokio::test(start_paused = true)]
 async fn a_queued_job_ends_at_once_and_its_tool_never_starts() {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::fleet::Fleet;
 use crate::mode_tool::What;
 
-const STEADY: (&str, &str) = ("steady", "timeout: 1h, retry: {max_attempts: 3, initial_delay: 100ms}");
+const STEADY: (&str, &str) = ("steady", "timeout: 1h, retry: {max_attempts: 3, first: 100ms}");
 
 async fn submit(fleet: &Fleet, parameters: Value, ahead_ms: u64) -> JobId {
     let deadline = Some(Instant::Millis(fleet.now_ms() + ahead_ms));

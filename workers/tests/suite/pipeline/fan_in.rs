@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::fleet::{Fleet, ORIGIN, duplicate};
 
-const ITEM: (&str, &str) = ("item", "timeout: 1h, retry: {max_attempts: 2, initial_delay: 100ms}");
+const ITEM: (&str, &str) = ("item", "timeout: 1h, retry: {max_attempts: 2, first: 100ms}");
 
 #[tokio::test(start_paused = true)]
 async fn every_child_counts_once_although_every_message_arrives_three_times() {

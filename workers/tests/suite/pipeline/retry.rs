@@ -11,7 +11,7 @@ use crate::fleet::Fleet;
 use crate::mode_tool::What;
 use crate::pipeline::faulty_store::FaultyStore;
 
-const PATIENT: (&str, &str) = ("patient", "retry: {max_attempts: 3, initial_delay: 400ms, max_delay: 1h}");
+const PATIENT: (&str, &str) = ("patient", "retry: {max_attempts: 3, first: 400ms, max: 1h}");
 const IMPATIENT: (&str, &str) = ("impatient", "retry: {max_attempts: 1}");
 
 #[tokio::test(start_paused = true)]

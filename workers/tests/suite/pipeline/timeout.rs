@@ -10,7 +10,7 @@ use crate::mode_tool::What;
 
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_overruns_is_stopped_and_tried_again() {
-    let fleet = Fleet::new(&[("timed", "timeout: 3s, retry: {max_attempts: 2, initial_delay: 100ms}")]);
+    let fleet = Fleet::new(&[("timed", "timeout: 3s, retry: {max_attempts: 2, first: 100ms}")]);
     let id = fleet.submit("timed", json!({"mode": "hang", "times": 1})).await;
     let team = fleet.start("worker", 1);
 
@@ -31,7 +31,7 @@ async fn a_tool_that_overruns_is_stopped_and_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn each_attempt_has_the_whole_time() {
-    let fleet = Fleet::new(&[("timed", "timeout: 40s, retry: {max_attempts: 2, initial_delay: 100ms}")]);
+    let fleet = Fleet::new(&[("timed", "timeout: 40s, retry: {max_attempts: 2, first: 100ms}")]);
     let id = fleet.submit("timed", json!({"mode": "sleep", "ms": 39_000})).await;
     let team = fleet.start("worker", 1);
     assert_eq!(fleet.finished(&id).await.status, JobStatus::Succeeded);

@@ -1,4 +1,4 @@
-//! The section `request` of a tool that is an HTTP request.
+//! The section `http` of a tool that is an HTTP request.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const METHODS: [(&str, &str); 6] = [
     ("DELETE", "DELETE"),
 ];
 pub(super) fn read(entry: &Entry, parameters: &Parameters, problems: &mut Problems<'_>) -> Option<HttpSpec> {
-    let section = Section::open(&entry.value, entry.key_span, "`request`", &KEYS, problems)?;
+    let section = Section::open(&entry.value, entry.key_span, "`http`", &KEYS, problems)?;
     let allow_hosts = section.get("allow_hosts").map(|node| allow_hosts(node, problems)).unwrap_or_default();
     let url = section
         .require("url", "url: \"https://api.example.com/things/{id}\"", problems)

@@ -17,12 +17,13 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Problems, Span};
+use super::quantity::{duration_ms, format_ms};
 use super::rules::{self, Rule};
-use super::section::{Section, mapping, text};
+use super::section::{Section, choice, mapping, text};
 use super::syntax::cut;
 use super::tree::{self, Entry, Kind, Node};
 use super::trigger::DEFAULT_TOOL;
-use super::{LaneSpec, Manifest, ManifestError, ToolSpec, TriggerSpec};
+use super::{LaneSpec, LaneWorkers, Manifest, ManifestError, ToolSpec, TriggerSpec};
 use crate::ids::Lane;
 use crate::limits;
 use call::Known;
@@ -30,6 +31,9 @@ use policy::Common;
 
 const KEYS: [&str; 8] =
     ["name", "version", "description", "defaults", "lanes", "tools", "schedules", "triggers"];
+const LANE_KEYS: [&str; 4] = ["workers", "batch_size", "function_timeout", "concurrency"];
+const WORKERS: [(&str, LaneWorkers); 2] =
+    [("lambda", LaneWorkers::Lambda), ("container", LaneWorkers::Container)];
 const TOOLS_HELP: &str =
     "a tool is a name with its `description`, `parameters` and `handler` indented below it";
 
@@ -86,7 +90,39 @@ fn read(root: &Node, problems: &mut Problems<'_>) -> Option<Manifest> {
     for lane in used.cloned().chain(Lane::standing()) {
         lanes.entry(lane).or_insert(LaneSpec::DEFAULT);
     }
+    tools_fit_their_lanes(root, &tools, &lanes, problems);
     Some(Manifest { name: name?, version: version?, description, tools, lanes, schedules, triggers })
+}
+
+/// A tool whose timeout a fresh invocation of its lane has no room for would be put off for ever.
+fn tools_fit_their_lanes(
+    root: &Node,
+    tools: &BTreeMap<String, ToolSpec>,
+    lanes: &BTreeMap<Lane, LaneSpec>,
+    problems: &mut Problems<'_>,
+) {
+    for tool in tools.values() {
+        let (lane, timeout_ms) = (&tool.policy.lane, tool.policy.timeout_ms);
+        let Some(LaneSpec { workers: LaneWorkers::Lambda, function_timeout_ms: Some(function_ms), .. }) =
+            lanes.get(lane)
+        else {
+            continue;
+        };
+        if timeout_ms + LaneSpec::FUNCTION_MARGIN_MS > *function_ms {
+            let message = format!(
+                "`{}` takes up to {}, and an invocation of its lane `{lane}` {}",
+                tool.name,
+                format_ms(timeout_ms),
+                format_ms(*function_ms)
+            );
+            let help = format!(
+                "the invocation needs {} more than its tool: lower the tool's `timeout`, raise the lane's \
+                 `function_timeout`, or give the lane `workers: container`",
+                format_ms(LaneSpec::FUNCTION_MARGIN_MS)
+            );
+            problems.error_help(root.at(&format!("/lanes/{lane}/function_timeout")).span, message, help);
+        }
+    }
 }
 
 /// The names under `tools`, whatever stands below them.
@@ -153,7 +189,7 @@ fn lanes(node: &Node, problems: &mut Problems<'_>) -> Option<BTreeMap<Lane, Lane
     let mut lanes = BTreeMap::new();
     for entry in mapping(node, "`lanes`", problems)? {
         let what = format!("lane `{}`", cut(&entry.key));
-        let section = Section::open(&entry.value, entry.key_span, what, &["concurrency", "batch"], problems);
+        let section = Section::open(&entry.value, entry.key_span, what, &LANE_KEYS, problems);
         let spec = section.and_then(|section| lane(&section, problems)).unwrap_or(LaneSpec::DEFAULT);
         match Lane::try_new(entry.key.as_str()) {
             Ok(lane) => {
@@ -166,12 +202,19 @@ fn lanes(node: &Node, problems: &mut Problems<'_>) -> Option<BTreeMap<Lane, Lane
 }
 
 fn lane(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<LaneSpec> {
-    section.require("concurrency", "concurrency: 4", problems)?;
-    let concurrency = section.integer("concurrency", 1, u64::from(LaneSpec::CONCURRENCY_MAX), problems);
-    let batch = section.integer("batch", 1, u64::from(LaneSpec::BATCH_MAX), problems);
+    let default = LaneSpec::DEFAULT;
+    let workers = section.get("workers").map(|node| choice(node, "workers", &WORKERS, problems));
+    let mut count = |key, max| section.integer(key, 1, u64::from(max), problems).map(u32::try_from);
+    let concurrency = count("concurrency", LaneSpec::CONCURRENCY_MAX);
+    let batch_size = count("batch_size", LaneSpec::BATCH_SIZE_MAX);
+    let function_timeout_ms = section.get("function_timeout").map(|node| {
+        duration_ms(node, "function_timeout", 1_000, LaneSpec::FUNCTION_TIMEOUT_MAX_MS, problems)
+    });
     Some(LaneSpec {
-        concurrency: u32::try_from(concurrency?).ok()?,
-        batch: batch.map_or(Some(LaneSpec::BATCH_MAX), |batch| u32::try_from(batch).ok())?,
+        workers: workers.unwrap_or(Some(default.workers))?,
+        concurrency: concurrency.unwrap_or(Ok(default.concurrency)).ok()?,
+        batch_size: batch_size.unwrap_or(Ok(default.batch_size)).ok()?,
+        function_timeout_ms: function_timeout_ms.map_or(Some(None), |read| read.map(Some))?,
     })
 }
 

@@ -42,14 +42,15 @@ enum Setting<T> {
 #[derive(Debug, Clone, Copy, Default)]
 struct RetryKeys {
     max_attempts: Option<u32>,
-    initial_ms: Option<u64>,
+    first_ms: Option<u64>,
+    factor: Option<f64>,
     max_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct BreakerKeys {
     failure_ratio: Option<f64>,
-    min_calls: Option<u32>,
+    minimum: Option<u32>,
     window_ms: Option<u64>,
     open_ms: Option<u64>,
 }
@@ -123,7 +124,7 @@ fn keys(section: &Section<'_>, common: &Common, problems: &mut Problems<'_>) -> 
 }
 
 fn retry(section: &Section<'_>, problems: &mut Problems<'_>) -> RetryKeys {
-    let keys = ["max_attempts", "initial_delay", "max_delay"];
+    let keys = ["max_attempts", "first", "factor", "max"];
     let Some(entry) = section.entry("retry") else { return RetryKeys::default() };
     if let Kind::Number(count) = &entry.value.kind {
         let help = format!("write `retry: {{max_attempts: {count}}}`; the first attempt counts");
@@ -139,25 +140,27 @@ fn retry(section: &Section<'_>, problems: &mut Problems<'_>) -> RetryKeys {
     let mut delay = |key: &str| {
         section.get(key).and_then(|node| duration_ms(node, key, 1, limits::POSTPONE_MAX_MS, problems))
     };
-    let (initial_ms, max_ms) = (delay("initial_delay"), delay("max_delay"));
+    let (first_ms, max_ms) = (delay("first"), delay("max"));
     let max_attempts = section.integer("max_attempts", 1, u64::from(limits::ATTEMPTS_MAX), problems);
-    RetryKeys { max_attempts: narrow(max_attempts), initial_ms, max_ms }
+    let factor = section.get("factor").and_then(|node| factor(node, problems));
+    RetryKeys { max_attempts: narrow(max_attempts), first_ms, factor, max_ms }
 }
 
 /// A retry policy from keys that are each within bounds; together they may still contradict one another.
 fn build_retry(section: &Section<'_>, keys: RetryKeys, problems: &mut Problems<'_>) -> Option<RetryPolicy> {
     let default = RetryPolicy::DEFAULT;
     let attempts = keys.max_attempts.unwrap_or(default.max_attempts());
-    let initial_ms = keys.initial_ms.unwrap_or(default.ceiling_ms(1));
+    let first_ms = keys.first_ms.unwrap_or(default.ceiling_ms(1));
+    let factor = keys.factor.unwrap_or(2.0);
     let max_ms = keys.max_ms.unwrap_or(default.ceiling_ms(u32::MAX));
     let span = section.entry("retry").map_or(section.span(), |entry| entry.key_span);
-    if initial_ms > max_ms {
-        let (initial, max) = (format_ms(initial_ms), format_ms(max_ms));
-        let message = format!("`initial_delay` ({initial}) is longer than `max_delay` ({max})");
-        problems.error_help(span, message, format!("add `max_delay: {initial}` or more"));
+    if first_ms > max_ms {
+        let (first, max) = (format_ms(first_ms), format_ms(max_ms));
+        let message = format!("`first` ({first}) is longer than `max` ({max})");
+        problems.error_help(span, message, format!("add `max: {first}` or more"));
         return None;
     }
-    accept(RetryPolicy::try_new(attempts, initial_ms, max_ms), span, problems)
+    accept(RetryPolicy::try_new(attempts, first_ms, factor, max_ms), span, problems)
 }
 
 fn rate_limit(node: &Node, problems: &mut Problems<'_>) -> Setting<RateLimit> {
@@ -191,13 +194,13 @@ fn breaker(section: &Section<'_>, problems: &mut Problems<'_>) -> Setting<Breake
             return wrong_type(&entry.value, "`breaker`", wanted, problems).unwrap_or_default();
         }
     }
-    let keys = ["failure_ratio", "min_calls", "window", "open"];
+    let keys = ["failure_ratio", "minimum", "window", "open"];
     let Some(section) = Section::open(&entry.value, entry.key_span, "`breaker`", &keys, problems) else {
         return Setting::Unset;
     };
     let keys = BreakerKeys {
         failure_ratio: section.get("failure_ratio").and_then(|node| ratio(node, problems)),
-        min_calls: narrow(section.integer("min_calls", 1, 100_000, problems)),
+        minimum: narrow(section.integer("minimum", 1, 100_000, problems)),
         window_ms: section
             .get("window")
             .and_then(|node| duration_ms(node, "window", 10, 3_600_000, problems)),
@@ -215,6 +218,16 @@ fn ratio(node: &Node, problems: &mut Problems<'_>) -> Option<f64> {
     }
     let message = format!("`failure_ratio` is {ratio}, expected 0.01 to 1");
     problems.error_help(node.span, message, "0.5 means: half of the calls failed");
+    None
+}
+
+fn factor(node: &Node, problems: &mut Problems<'_>) -> Option<f64> {
+    let factor = number(node, "factor", problems)?.as_f64()?;
+    if (1.0..=RetryPolicy::FACTOR_MAX).contains(&factor) {
+        return Some(factor);
+    }
+    let message = format!("`factor` is {factor}, expected 1 to {}", RetryPolicy::FACTOR_MAX);
+    problems.error_help(node.span, message, "2 means: each wait may be twice as long as the one before");
     None
 }
 
@@ -272,7 +285,8 @@ impl RetryKeys {
     fn over(self, defaults: Self) -> Self {
         Self {
             max_attempts: self.max_attempts.or(defaults.max_attempts),
-            initial_ms: self.initial_ms.or(defaults.initial_ms),
+            first_ms: self.first_ms.or(defaults.first_ms),
+            factor: self.factor.or(defaults.factor),
             max_ms: self.max_ms.or(defaults.max_ms),
         }
     }
@@ -282,7 +296,7 @@ impl BreakerKeys {
     fn over(self, defaults: Self) -> Self {
         Self {
             failure_ratio: self.failure_ratio.or(defaults.failure_ratio),
-            min_calls: self.min_calls.or(defaults.min_calls),
+            minimum: self.minimum.or(defaults.minimum),
             window_ms: self.window_ms.or(defaults.window_ms),
             open_ms: self.open_ms.or(defaults.open_ms),
         }
@@ -292,7 +306,7 @@ impl BreakerKeys {
         // The values of `BreakerPolicy::DEFAULT`, which a test compares.
         let policy = BreakerPolicy::try_new(
             self.failure_ratio.unwrap_or(0.5),
-            self.min_calls.unwrap_or(10),
+            self.minimum.unwrap_or(10),
             self.window_ms.unwrap_or(60_000),
             self.open_ms.unwrap_or(30_000),
         );

@@ -16,7 +16,7 @@ const KEYS: [&str; 14] = [
     "parameters",
     "handler",
     "command",
-    "request",
+    "http",
     "creates_functions",
     "timeout",
     "retry",
@@ -56,14 +56,14 @@ pub(super) fn read(entry: &Entry, common: &Common, problems: &mut Problems<'_>) 
 
 fn handler(section: &Section<'_>, parameters: &Parameters, problems: &mut Problems<'_>) -> Option<Handler> {
     let name = handler_name(section, problems);
-    for (handler, key) in [(Handler::COMMAND, "command"), (Handler::HTTP, "request")] {
+    for (handler, key) in [(Handler::COMMAND, "command"), (Handler::HTTP, "http")] {
         check_section(section, name.as_deref(), handler, key, problems);
     }
     match name?.as_str() {
         Handler::COMMAND => {
             command::read(section.entry("command")?, parameters, problems).map(Handler::Command)
         }
-        Handler::HTTP => http::read(section.entry("request")?, parameters, problems).map(Handler::Http),
+        Handler::HTTP => http::read(section.entry("http")?, parameters, problems).map(Handler::Http),
         name => Some(Handler::Builtin(name.to_owned())),
     }
 }
@@ -83,7 +83,7 @@ fn creates_functions(section: &Section<'_>, handler: Option<&Handler>, problems:
 fn handler_name(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<String> {
     let example = match () {
         () if section.get("command").is_some() => "handler: command",
-        () if section.get("request").is_some() => "handler: http.request",
+        () if section.get("http").is_some() => "handler: http.request",
         () => "handler: aws_lambda.invoke",
     };
     let node = section.require("handler", example, problems)?;
@@ -103,7 +103,7 @@ fn check_section(
             let message = format!("{} has the handler `{handler}` but no `{key}`", section.what());
             let help = match key {
                 "command" => "add `command: {program: python3, args: [tool.py]}`",
-                _ => "add `request: {url: \"https://api.example.com/things/{id}\"}`",
+                _ => "add `http: {url: \"https://api.example.com/things/{id}\"}`",
             };
             problems.error_help(section.span(), message, help);
         }

@@ -157,7 +157,7 @@ fn bounds_are_checked_by_name() {
         ((0.0, 1, 10, 1), "`failure_ratio` is 0, expected 0.01 to 1"),
         ((1.1, 1, 10, 1), "`failure_ratio` is 1.1, expected 0.01 to 1"),
         ((f64::NAN, 1, 10, 1), "`failure_ratio` is NaN, expected 0.01 to 1"),
-        ((0.5, 0, 10, 1), "`min_calls` is 0, expected 1 to 100000"),
+        ((0.5, 0, 10, 1), "`minimum` is 0, expected 1 to 100000"),
         ((0.5, 1, 9, 1), "`window` is 9, expected 10 to 3600000"),
         ((0.5, 1, 10, 0), "`open` is 0, expected 1 to 43200000"),
     ];

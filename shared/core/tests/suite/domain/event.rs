@@ -69,8 +69,9 @@ fn a_batch_speaks_once_it_has_ended() {
     let event = batch_completion(&batch).unwrap();
     assert_eq!((event.detail_type.as_str(), event.time_ms), ("Gantz Batch Failed", NOW_MS + 9));
     let expected = json!({
-        "batch_id": "batch-0001", "tool": "echo", "tenant": "default", "status": "FAILED", "planned": 3,
-        "counts": {"succeeded": 2, "failed": 1, "cancelled": 0, "expired": 0, "in_doubt": 0},
+        "batch_id": "batch-0001", "tool": "echo", "tenant": "default", "lane": "fast", "status": "FAILED",
+        "total": 3, "planned": 3, "by_status": {"SUCCEEDED": 2, "FAILED": 1}, "tolerate": "2.5%",
+        "started_at": NOW_MS, "finished_at": NOW_MS + 9,
     });
     assert_eq!(event.detail, expected);
 }

@@ -4,13 +4,24 @@ use gantz_core::policy::RetryPolicy;
 use proptest::prelude::*;
 
 fn policy(initial_ms: u64, max_ms: u64) -> RetryPolicy {
-    RetryPolicy::try_new(3, initial_ms, max_ms).unwrap()
+    RetryPolicy::try_new(3, initial_ms, 2.0, max_ms).unwrap()
 }
 
 #[test]
 fn the_ceiling_doubles_and_is_capped() {
     let ceilings: Vec<_> = (0..=8).map(|attempt| policy(1_000, 60_000).ceiling_ms(attempt)).collect();
     assert_eq!(ceilings, [1_000, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+}
+
+#[test]
+fn the_ceiling_grows_by_the_factor() {
+    let grown = |factor| RetryPolicy::try_new(9, 1_000, factor, 60_000).unwrap();
+    let ceilings = |factor| (1..=5).map(|attempt| grown(factor).ceiling_ms(attempt)).collect::<Vec<_>>();
+    assert_eq!(ceilings(1.0), [1_000; 5]);
+    assert_eq!(ceilings(1.5), [1_000, 1_500, 2_250, 3_375, 5_062]);
+    assert_eq!(ceilings(10.0), [1_000, 10_000, 60_000, 60_000, 60_000]);
+    let error = RetryPolicy::try_new(9, 1_000, 0.5, 60_000).unwrap_err();
+    assert_eq!(error.to_string(), "`factor` is 0.5, expected 1 to 10");
 }
 
 #[test]
@@ -30,13 +41,13 @@ fn bounds_are_checked_by_name() {
     let table = [
         ((0, 1_000, 1_000), "`max_attempts` is 0, expected 1 to 100"),
         ((ATTEMPTS_MAX + 1, 1_000, 1_000), "`max_attempts` is 101, expected 1 to 100"),
-        ((3, 0, 1_000), "`initial_delay` is 0, expected 1 to 1000"),
-        ((3, 1_001, 1_000), "`initial_delay` is 1001, expected 1 to 1000"),
-        ((3, 1, 0), "`max_delay` is 0, expected 1 to 43200000"),
-        ((3, 1, POSTPONE_MAX_MS + 1), "`max_delay` is 43200001, expected 1 to 43200000"),
+        ((3, 0, 1_000), "`first` is 0, expected 1 to 1000"),
+        ((3, 1_001, 1_000), "`first` is 1001, expected 1 to 1000"),
+        ((3, 1, 0), "`max` is 0, expected 1 to 43200000"),
+        ((3, 1, POSTPONE_MAX_MS + 1), "`max` is 43200001, expected 1 to 43200000"),
     ];
     for ((attempts, initial_ms, max_ms), expected) in table {
-        let error = RetryPolicy::try_new(attempts, initial_ms, max_ms).unwrap_err();
+        let error = RetryPolicy::try_new(attempts, initial_ms, 2.0, max_ms).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
 }

@@ -1,0 +1,89 @@
+//! What everybody sees of a batch, whoever asks and wherever it is kept.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{BatchProgress, BatchRecord, Counts, Tolerance};
+use crate::ids::{JobId, Lane, Tenant};
+use crate::job::JobStatus;
+
+/// A batch as the command, the API and the events show it. Times are milliseconds since the epoch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BatchView {
+    /// The batch.
+    pub batch_id: JobId,
+    /// The tool every child calls.
+    pub tool: String,
+    /// Whose batch it is.
+    pub tenant: Tenant,
+    /// The lane its children are sent to.
+    pub lane: Lane,
+    /// `RUNNING`, or how it ended.
+    pub status: JobStatus,
+    /// How many children it has; none while that is not known.
+    pub total: Option<u32>,
+    /// Children planned so far.
+    pub planned: u32,
+    /// Children that have ended, by how; `SUCCEEDED` is always there.
+    pub by_status: BTreeMap<&'static str, u32>,
+    /// How many children may fail.
+    pub tolerate: Tolerance,
+    /// When it was accepted.
+    pub started_at: u64,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<u64>,
+    /// When its children are no longer worth doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<u64>,
+    /// When somebody asked to cancel it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_requested_at: Option<u64>,
+    /// Why planning stopped early, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planning_error: Option<String>,
+}
+
+impl BatchView {
+    /// The view of a record whose children ended so.
+    fn new(batch: &BatchRecord, totals: &Counts) -> Self {
+        let counts = [
+            (JobStatus::Succeeded, totals.succeeded),
+            (JobStatus::Failed, totals.failed),
+            (JobStatus::Cancelled, totals.cancelled),
+            (JobStatus::Expired, totals.expired),
+            (JobStatus::InDoubt, totals.in_doubt),
+        ];
+        let shown = |(status, count): &(JobStatus, u32)| *count > 0 || *status == JobStatus::Succeeded;
+        Self {
+            batch_id: batch.id.clone(),
+            tool: batch.tool.clone(),
+            tenant: batch.tenant.clone(),
+            lane: batch.lane.clone(),
+            status: batch.status,
+            total: batch.planning_done.then_some(batch.planned),
+            planned: batch.planned,
+            by_status: counts.into_iter().filter(shown).map(|(status, n)| (status.as_str(), n)).collect(),
+            tolerate: batch.tolerate,
+            started_at: batch.created_at_ms,
+            finished_at: batch.finished_at_ms,
+            deadline: batch.deadline_ms,
+            cancel_requested_at: batch.cancel_requested_at_ms,
+            planning_error: batch.planning_error.clone(),
+        }
+    }
+}
+
+impl From<&BatchProgress> for BatchView {
+    fn from(progress: &BatchProgress) -> Self {
+        Self::new(&progress.batch, &progress.totals)
+    }
+}
+
+/// Children of shards that are not complete are not counted: reading these is what [`BatchProgress`] is for.
+impl From<&BatchRecord> for BatchView {
+    fn from(batch: &BatchRecord) -> Self {
+        Self::new(batch, &batch.counts)
+    }
+}
