@@ -24,10 +24,9 @@ const GLOBAL: &str = "Options of every command";
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
-    /// The manifest.
-    #[arg(long, value_name = "FILE", global = true, help_heading = GLOBAL)]
-    #[arg(env = "GANTZ_CONFIG", default_value = "gantz.yaml")]
-    pub(crate) manifest: PathBuf,
+    /// The manifest; `gantz.yaml` in this folder or one above it if not given.
+    #[arg(long, value_name = "FILE", global = true, help_heading = GLOBAL, env = "GANTZ_CONFIG")]
+    pub(crate) manifest: Option<PathBuf>,
     /// Where jobs are kept; `.gantz` beside the manifest if not given.
     #[arg(long, value_name = "DIR", global = true, help_heading = GLOBAL, env = "GANTZ_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -185,13 +184,13 @@ pub(crate) struct Call {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("source").required(true).args(["files", "s3", "jsonl"]))]
+#[command(group = ArgGroup::new("source").required(true).args(["files", "s3", "jsonl", "resume"]))]
 pub(crate) struct Batch {
     /// The tool.
     pub(crate) tool: String,
-    /// A folder, a file, or a pattern such as `src/**/*.rs`: each file is one job.
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) files: Option<String>,
+    /// Folders, files, or patterns such as `src/**/*.rs`: each file is one job.
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub(crate) files: Vec<String>,
     /// The objects of a bucket below a prefix, of a stack on AWS: each is one job.
     #[arg(long, value_name = "S3://BUCKET/PREFIX")]
     pub(crate) s3: Option<String>,
@@ -207,9 +206,18 @@ pub(crate) struct Batch {
     /// How many may fail: a number, or a share such as `2%`.
     #[arg(long, value_name = "N")]
     pub(crate) tolerate: Option<gantz_core::batch::Tolerance>,
+    /// Go on with a batch that was interrupted.
+    #[arg(long, value_name = "ID")]
+    pub(crate) resume: Option<String>,
     /// The batch's id. Given again, it goes on with the same batch.
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
+    /// What names the batch: given again, it is the same one.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Write a line of JSON for each job to this file, in their order.
+    #[arg(long, value_name = "FILE", conflicts_with = "detach")]
+    pub(crate) results: Option<PathBuf>,
     /// Return once the batch is accepted; it goes on while `gantz dev` runs.
     #[arg(long)]
     pub(crate) detach: bool,

@@ -118,7 +118,7 @@ impl Toolbox {
         settings: &ToolSettings,
     ) -> Result<Self, ToolboxError> {
         let mut tools = BTreeMap::new();
-        for spec in manifest.tools() {
+        for spec in manifest.offered() {
             let (handler, tool) = set_up(spec, registry, settings)?;
             tools.insert(spec.name.clone(), ReadyTool { spec: spec.clone(), tool, handler });
         }

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gantz_core::batch::BatchProgress;
-use gantz_core::ids::sha256_hex;
+use gantz_core::ids::{JobId, sha256_hex};
+use gantz_core::limits::PAGE_MAX;
 use serde_json::{Map, Value, json};
 
 use super::status::{batch_end, exit_code, show_batch};
@@ -16,8 +17,10 @@ use crate::args::{Batch, Format};
 use crate::error::CliError;
 use crate::node::Duty;
 use crate::project::Project;
+use crate::reader::Reader;
 use crate::session::Session;
 use crate::signals::Signals;
+use crate::summary::result_value;
 use crate::tools;
 use crate::view::{note, print, print_json};
 
@@ -26,10 +29,26 @@ const PATTERN: [char; 4] = ['*', '?', '[', '{'];
 /// Read from stdin and digested at once.
 const CHUNK_BYTES: usize = 1024 * 1024;
 
+/// What shall be told of the batch.
+struct Wish {
+    tool: String,
+    /// Where each job's end goes, as a line.
+    results: Option<PathBuf>,
+    /// Whether it is of files: of none, it was meant otherwise.
+    of_files: bool,
+    format: Format,
+}
+
 pub(super) async fn run(project: &Project, batch: Batch, format: Format) -> Outcome {
     let manifest = project.manifest()?;
     let tool = find_tool(&manifest, &batch.tool)?.name.clone();
     let detach = batch.detach;
+    let (results, of_files) = (batch.results.clone(), !batch.files.is_empty());
+    let wish = Wish { tool: tool.clone(), results, of_files, format };
+    let resumed = batch.resume.as_deref().map(job_id).transpose()?;
+    if let Some(id) = &resumed {
+        require_batch(project, id, &tool).await?;
+    }
     // Before signals are listened to: until stdin has ended, Ctrl-C shall end this as it ends any program.
     let submission = submission(project, batch)?;
     let mut signals = Signals::listen()?;
@@ -41,40 +60,91 @@ pub(super) async fn run(project: &Project, batch: Batch, format: Format) -> Outc
     if session.own().is_some() {
         tools::warn_of_missing(project, &manifest, Some(&tool))?;
     }
-    let outcome = submit_and_follow(&session, &submission, detach, &mut signals, format).await;
+    let outcome = match resumed {
+        Some(id) => follow(&session, &id, &wish, &mut signals).await,
+        None => submit_and_follow(&session, &submission, detach, &wish, &mut signals).await,
+    };
     session.close(signals.next()).await;
     outcome
+}
+
+/// Before anything is started: whether there is such a batch to go on with.
+async fn require_batch(project: &Project, id: &JobId, tool: &str) -> Result<(), CliError> {
+    let batch = Reader::open(project).await?.batch(id).await?;
+    let batch = batch.ok_or_else(|| CliError::failed(format!("there is no batch `{id}` to go on with")))?;
+    if batch.batch.tool != tool {
+        let message = format!("`{id}` is a batch of the tool `{}`, not of `{tool}`", batch.batch.tool);
+        return Err(CliError::usage(message));
+    }
+    Ok(())
 }
 
 async fn submit_and_follow(
     session: &Session,
     submission: &Value,
     detach: bool,
+    wish: &Wish,
     signals: &mut Signals,
-    format: Format,
 ) -> Outcome {
     let answer = session.client.post("/batches", submission).await;
     let answer = answer.map_err(|error| error.name_places(flag_of))?;
     let id = answer.body.get("batch_id").and_then(Value::as_str).unwrap_or_default();
     let id = job_id(id)?;
     if detach {
-        match format {
+        match wish.format {
             Format::Table => print(id.as_str()),
-            Format::Json | Format::Jsonl => print_json(&answer.body, format)?,
+            Format::Json | Format::Jsonl => print_json(&answer.body, wish.format)?,
         }
         return Ok(ExitCode::SUCCESS);
     }
+    follow(session, &id, wish, signals).await
+}
+
+async fn follow(session: &Session, id: &JobId, wish: &Wish, signals: &mut Signals) -> Outcome {
     tokio::select! {
-        ended = batch_end(&session.reader, &id) => end(session, &ended?, format).await,
+        ended = batch_end(&session.reader, id) => {
+            let ended = ended?;
+            if let Some(path) = &wish.results {
+                write_results(&session.reader, &ended, path).await?;
+            }
+            end(session, &ended, wish).await
+        }
         () = signals.next() => {
-            let again = format!("the same command with `--id {id}` goes on with it here");
-            Err(interrupted(session, "batch", &id, &again))
+            let again = format!("`gantz batch {} --resume {id}` goes on with it here", wish.tool);
+            Err(interrupted(session, "batch", id, &again))
         }
         error = session.stand_in() => Err(error),
     }
 }
 
-async fn end(session: &Session, progress: &BatchProgress, format: Format) -> Outcome {
+/// One line for each child, in the order of their index. The file appears whole.
+async fn write_results(reader: &Reader, progress: &BatchProgress, path: &Path) -> Result<(), CliError> {
+    let cannot = |error: io::Error| CliError::failed(format!("cannot write `{}`: {error}", path.display()));
+    let unfinished = path.with_added_extension("part");
+    let mut file = io::BufWriter::new(File::create(&unfinished).map_err(cannot)?);
+    let page = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
+    let mut first = 0;
+    while first < progress.batch.planned {
+        for child in reader.children(&progress.batch.id, first, page).await? {
+            let mut line = json!({
+                "job_id": child.id, "index": child.index, "input": child.label, "status": child.status,
+            });
+            if let Some(result) = result_value(reader, &child).await? {
+                line["result"] = result;
+            }
+            if let Some(error) = &child.error {
+                line["error"] = json!(error);
+            }
+            writeln!(file, "{line}").map_err(cannot)?;
+        }
+        first += page;
+    }
+    file.into_inner().map_err(io::IntoInnerError::into_error).map_err(cannot)?.sync_all().map_err(cannot)?;
+    fs::rename(unfinished, path).map_err(cannot)
+}
+
+async fn end(session: &Session, progress: &BatchProgress, wish: &Wish) -> Outcome {
+    let format = wish.format;
     if let (0, Some(error)) = (progress.batch.planned, &progress.batch.planning_error) {
         if format != Format::Table {
             show_batch(&session.reader, progress, true, format).await?;
@@ -82,8 +152,13 @@ async fn end(session: &Session, progress: &BatchProgress, format: Format) -> Out
         return Err(CliError::failed(format!("batch `{}` has no jobs: {error}", progress.batch.id)));
     }
     show_batch(&session.reader, progress, true, format).await?;
+    if progress.batch.planned == 0 && wish.of_files {
+        let message = format!("batch `{}` has no jobs: no file matches", progress.batch.id);
+        return Err(CliError::failed(message)
+            .hint("`**/` looks into folders below, and names that begin with a dot need it in the pattern"));
+    }
     if progress.batch.planned == 0 {
-        note("warning: there was nothing to do: no file matches, or no line is there");
+        note("warning: there was nothing to do");
     }
     Ok(exit_code(progress.batch.status))
 }
@@ -94,6 +169,7 @@ fn flag_of(pointer: &str) -> String {
     match field {
         "tool" => "TOOL".to_owned(),
         "batch_id" => "--id".to_owned(),
+        "idempotency_key" => "--idempotency-key".to_owned(),
         "items" => format!("--jsonl{rest}"),
         "files" | "s3" | "jsonl" | "as" | "parameters" | "tolerate" => format!("--{field}{rest}"),
         _ => pointer.to_owned(),
@@ -104,12 +180,13 @@ fn flag_of(pointer: &str) -> String {
 fn submission(project: &Project, batch: Batch) -> Result<Value, CliError> {
     let mut body = Map::new();
     body.insert("tool".into(), json!(batch.tool));
-    if let Some(pattern) = batch.files {
+    if !batch.files.is_empty() {
         if project.stack.is_some() {
             return Err(CliError::usage("`--files` are files of this machine, which a stack cannot read")
                 .hint("upload them and give `--s3 s3://BUCKET/PREFIX`"));
         }
-        body.insert("files".into(), json!(files(&pattern)?));
+        let patterns = batch.files.iter().map(|given| files(given)).collect::<Result<Vec<_>, _>>()?;
+        body.insert("files".into(), json!(patterns));
         body.insert("as".into(), json!(batch.path_parameter));
     }
     if let Some(prefix) = batch.s3 {
@@ -133,6 +210,9 @@ fn submission(project: &Project, batch: Batch) -> Result<Value, CliError> {
     }
     if let Some(id) = batch.id {
         body.insert("batch_id".into(), json!(id));
+    }
+    if let Some(key) = batch.idempotency_key {
+        body.insert("idempotency_key".into(), json!(key));
     }
     Ok(Value::Object(body))
 }

@@ -12,7 +12,7 @@ use crate::tools::missing;
 use crate::view::{count, duration, note, print, print_json, shortened, table};
 
 pub(super) fn run(project: &Project, format: Format) -> Outcome {
-    let manifest = project.manifest()?;
+    let manifest = project.written_manifest()?;
     let warnings: Vec<String> = missing(project, &manifest)?.iter().map(ToString::to_string).collect();
     match format {
         Format::Table => {
@@ -27,7 +27,7 @@ pub(super) fn run(project: &Project, format: Format) -> Outcome {
 fn describe(manifest: &Manifest) -> String {
     let mut tools = table(["TOOL", "HANDLER", "TIMEOUT", "ATTEMPTS", "LANE", "PARAMETERS", "WHAT IT DOES"])
         .sparing(&[4, 3, 2, 1]);
-    for tool in manifest.tools() {
+    for tool in manifest.offered() {
         tools.add_row([
             tool.name.as_str(),
             tool.handler.name(),
@@ -51,7 +51,7 @@ fn parameters(tool: &ToolSpec) -> String {
 }
 
 fn document(manifest: &Manifest, warnings: &[String]) -> Value {
-    let tools = manifest.tools().map(|tool| {
+    let tools = manifest.offered().map(|tool| {
         json!({
             "name": tool.name, "description": tool.description, "handler": tool.handler.name(),
             "timeout_ms": tool.policy.timeout_ms, "max_attempts": tool.policy.retry.max_attempts(),

@@ -11,7 +11,7 @@ use crate::template::{render, warnings};
 use crate::view::{note, print, print_json};
 
 pub(super) fn run(project: &Project, format: Format) -> Outcome {
-    let manifest = project.manifest()?;
+    let manifest = project.written_manifest()?;
     let (template, warnings) = (render(&manifest), warnings(&manifest));
     match format {
         Format::Table => {

@@ -41,7 +41,7 @@ const LAYER: &str = "WorkerLayerKey";
 
 /// Deploys the project.
 pub(crate) async fn deploy(project: &Project, options: Deploy, format: Format) -> Result<ExitCode, CliError> {
-    let manifest = project.manifest()?;
+    let manifest = project.written_manifest()?;
     let name = stack_name(project, &manifest);
     let programs = Programs::locate(options.artifacts.as_deref(), options.architecture)?;
     let packages = pack(project, &programs, options.layer)?;
@@ -76,7 +76,7 @@ pub(crate) async fn destroy(
     options: Destroy,
     format: Format,
 ) -> Result<ExitCode, CliError> {
-    let name = stack_name(project, &*project.manifest()?);
+    let name = stack_name(project, &*project.written_manifest()?);
     let stacks = Stacks::new(&project.aws.session().await);
     let Some(stack) = stacks.find(&name).await? else {
         return Err(CliError::failed(format!("there is no stack `{name}`")));

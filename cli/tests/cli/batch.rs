@@ -46,7 +46,11 @@ async fn a_pattern_chooses_files() {
     }
     let ran = project.gantz(&["batch", "analyze_file", "--files", "data/*.txt"]).await;
     assert!(ran.stdout.contains(" SUCCEEDED: 0 jobs, "), "{ran}");
-    assert_eq!(ran.failed(0), "warning: there was nothing to do: no file matches, or no line is there\n");
+    assert!(ran.failed(1).contains(" has no jobs: no file matches\nhint: "), "{ran}");
+    let ran = project.gantz_with("", &["batch", "analyze_file", "--jsonl", "-"]).await;
+    assert_eq!(ran.failed(0), "warning: there was nothing to do\n");
+    let words = ["batch", "analyze_file", "--files", "data/*.csv", "data/**/*.csv", "data/*.rs", "-o", "json"];
+    assert_eq!(project.gantz(&words).await.json()["total"], 4, "each file once");
 }
 
 #[tokio::test]
@@ -129,12 +133,8 @@ async fn bad_lines_become_failed_jobs() {
 
 #[tokio::test]
 async fn what_failed_is_told_by_kind_and_by_status() {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-
     let project = with_files();
-    let odd = project.path("data").join(OsStr::from_bytes(b"odd-\xff.CSV"));
-    std::fs::write(odd, "a,b\n1,2\n").expect("a file");
+    std::os::unix::fs::symlink("nowhere", project.path("data/gone.CSV")).expect("a link");
     let ran = project.gantz(&["batch", "analyze_file", "--files", "data"]).await;
     ran.failed(1);
     let table: Vec<&str> = ran.stdout.lines().take_while(|line| !line.is_empty()).collect();
@@ -216,7 +216,7 @@ async fn it_may_be_left_to_a_fleet() {
 async fn mistakes_are_told_before_anything_is_done() {
     let project = with_files();
     for (words, code, expect) in [
-        (&["analyze_file"][..], 2, "<--files <GLOB>|--s3 <S3://BUCKET/PREFIX>|--jsonl <FILE>>"),
+        (&["analyze_file"][..], 2, "<--files <GLOB>...|--s3 <S3://BUCKET/PREFIX>|--jsonl <FILE>|--resume <ID>>"),
         (&["analyze_file", "--files", "data", "--jsonl", "-"], 2, "cannot be used with"),
         (&["analyse_file", "--files", "data"], 2, "hint: did you mean `analyze_file`?"),
         (
@@ -278,4 +278,50 @@ fn text(value: &Value) -> &str {
 
 fn label(job: &Value) -> &str {
     text(&job["label"])
+}
+
+/// As found in the field: a pipe holds up whoever opens it, and a name may be any bytes.
+#[tokio::test]
+async fn what_is_no_file_and_what_has_an_odd_name() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    let project = Project::empty();
+    project.write("d/ok.csv", "a,b\n");
+    let pipe = Command::new("mkfifo").arg(project.path("d/p.csv")).status().expect("mkfifo");
+    assert!(pipe.success());
+    std::os::unix::fs::symlink("p.csv", project.path("d/q.csv")).expect("a link");
+    let ran = project.gantz(&["batch", "analyze_file", "--files", "d/*.csv", "-o", "json"]).await;
+    ran.failed(1);
+    let document = ran.json();
+    assert_eq!(document["by_status"], json!({"SUCCEEDED": 1, "FAILED": 2}));
+    for (failure, name) in document["failures"].as_array().expect("a list").iter().zip(["p.csv", "q.csv"]) {
+        assert_eq!(failure["kind"], "not_regular_file", "{failure}");
+        assert!(text(&failure["input"]).ends_with(name), "{failure}");
+    }
+
+    let project = Project::empty();
+    for name in [b"d/caf\xe9.csv".as_slice(), b"d/caf\xe8.csv", b"d/a\nb.csv", b"d/[x] 1.csv", b"-n.csv"] {
+        let path = project.path("").join(Path::new(OsStr::from_bytes(name)));
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, [b"a,b\n", name].concat()).expect("a file");
+    }
+    let words =
+        ["batch", "analyze_file", "--files", "d/*", "*.csv", "--results", "out.jsonl", "-o", "json"];
+    let ran = project.gantz(&words).await;
+    ran.ok();
+    assert_eq!(ran.json()["by_status"], json!({"SUCCEEDED": 5}));
+    let results = project.read("out.jsonl").expect("a file of results");
+    let lines: Vec<Value> = results.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let names: Vec<&str> =
+        lines.iter().map(|line| text(&line["input"]).rsplit('/').next().expect("a name")).collect();
+    assert_eq!(names, ["[x] 1.csv", "a\nb.csv", "caf\\xE8.csv", "caf\\xE9.csv", "-n.csv"]);
+    for (index, line) in lines.iter().enumerate() {
+        assert_eq!((&line["index"], &line["status"]), (&json!(index), &json!("SUCCEEDED")), "{line}");
+    }
+    let hashes: std::collections::BTreeSet<&str> =
+        lines.iter().map(|line| text(&line["result"]["sha256"])).collect();
+    assert_eq!(hashes.len(), 5, "each was read by its own name");
 }

@@ -46,7 +46,7 @@ async fn the_template_for_lambda_is_a_right_manifest() {
 async fn init_never_overwrites() {
     let project = Project::with("name: mine\nversion: 1.0.0\ntools: {}\n");
     let ran = project.gantz(&["init"]).await;
-    assert_snapshot!(ran.refused(1), @r"
+    assert_snapshot!(ran.refused(2), @r"
     error: `.` has a gantz.yaml already
     hint: `gantz init DIR` starts a project in another folder
     ");
@@ -65,7 +65,7 @@ async fn a_bad_manifest_is_shown_with_line_and_caret() {
     );
     for command in ["check", "dev", "run"] {
         let ran = project.gantz(&[command]).await;
-        let stderr = if command == "run" { ran.failed(1) } else { ran.refused(1) };
+        let stderr = if command == "run" { ran.failed(2) } else { ran.refused(2) };
         assert!(stderr.contains("gantz.yaml:7:5: unknown key `tmeout`"), "{ran}");
         assert!(stderr.contains(" 7 |     tmeout: 3s\n   |     ^^^^^^\n"), "{ran}");
         assert!(stderr.contains("did you mean `timeout`?"), "{ran}");
@@ -103,11 +103,33 @@ async fn a_handler_that_nobody_here_has_is_warned_of() {
 async fn a_missing_manifest_has_a_hint() {
     let project = Project::empty();
     let ran = project.gantz(&["check"]).await;
-    assert_snapshot!(ran.refused(1), @r"
+    assert_snapshot!(ran.refused(2), @r"
     error: cannot read `gantz.yaml`: No such file or directory (os error 2)
     hint: `gantz init` makes one, `--manifest FILE` names another
     ");
-    let ran = project.gantz(&["run", "--help"]).await;
-    assert_eq!(ran.stdout, "usage: gantz run TOOL [--PARAMETER VALUE]…\n");
-    assert!(ran.failed(1).contains("hint: `gantz init` makes one"), "{ran}");
+}
+
+#[tokio::test]
+async fn some_tools_are_there_without_a_manifest() {
+    let project = Project::empty();
+    let help = project.gantz(&["run", "--help"]).await;
+    for tool in ["analyze_file", "get_function_logs", "invoke_lambda", "list_functions"] {
+        assert!(help.ok().contains(tool), "{help}");
+    }
+    project.write("notes.txt", "one\ntwo\n");
+    let ran = project.gantz(&["run", "analyze_file", "--path", "notes.txt"]).await;
+    ran.ok();
+    assert_eq!(ran.json()["media_type"], "text/plain", "{ran}");
+    assert!(project.gantz(&["run", "say"]).await.refused(2).contains("there is no tool `say`"));
+}
+
+#[tokio::test]
+async fn a_manifest_is_found_in_a_folder_above() {
+    let project = Project::trial();
+    project.write("deep/down/notes.txt", "one\n");
+    let mut command = project.command(&["run", "say", "--what", "hello"]);
+    command.current_dir(project.path("deep/down"));
+    assert_eq!(project.run(command).await.ok(), "hello\n");
+    assert!(!project.path("deep/down/.gantz").exists());
+    assert!(project.path(".gantz/gantz.db").exists());
 }

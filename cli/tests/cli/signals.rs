@@ -46,7 +46,7 @@ async fn the_second_hands_them_back() {
 }
 
 #[tokio::test]
-async fn a_batch_goes_on_with_its_id() {
+async fn a_batch_is_resumed() {
     let project = Project::trial();
     let lines = "{\"gate\": \"open\"}\n".repeat(5);
     let words = ["batch", "hold", "--jsonl", "lines.jsonl", "--id", "held-batch"];
@@ -62,11 +62,15 @@ async fn a_batch_goes_on_with_its_id() {
     assert_eq!(
         ran.refused(130),
         "error: interrupted; batch `held-batch` is kept\n\
-         hint: it goes on with `gantz dev`; the same command with `--id held-batch` goes on with it here\n"
+         hint: it goes on with `gantz dev`; `gantz batch hold --resume held-batch` goes on with it here\n"
     );
 
     project.open("open");
-    let ran = project.gantz(&words).await;
+    let ran = project.gantz(&["batch", "say", "--resume", "held-batch"]).await;
+    assert!(ran.refused(2).contains("`held-batch` is a batch of the tool `hold`, not of `say`"), "{ran}");
+    let ran = project.gantz(&["batch", "hold", "--resume", "other-batch"]).await;
+    assert!(ran.refused(1).contains("there is no batch `other-batch` to go on with"), "{ran}");
+    let ran = project.gantz(&["batch", "hold", "--resume", "held-batch"]).await;
     assert!(ran.ok().starts_with("held-batch SUCCEEDED: 5 jobs, 5 succeeded, 0 unsuccessful; "), "{ran}");
 }
 

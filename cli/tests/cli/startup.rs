@@ -112,10 +112,10 @@ async fn settings_come_from_the_environment_and_flags_go_first() {
     run(&["--data-dir", "elsewhere", "run", "e"]).await.ok();
     assert!(project.path("elsewhere/gantz.db").exists());
     let ran = run(&["--manifest", "missing.yaml", "check"]).await;
-    assert!(ran.refused(1).contains("cannot read `missing.yaml`"), "{ran}");
+    assert!(ran.refused(2).contains("cannot read `missing.yaml`"), "{ran}");
     for words in [["run", "e", "--manifest=missing.yaml"], ["run", "--manifest=missing.yaml", "e"]] {
         let ran = run(&words).await;
-        assert!(ran.refused(1).contains("cannot read `missing.yaml`"), "{ran}");
+        assert!(ran.refused(2).contains("cannot read `missing.yaml`"), "{ran}");
     }
 }
 

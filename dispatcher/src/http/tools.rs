@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Door;
 
 pub(super) async fn list(State(door): State<Door>) -> Json<Value> {
-    let tools: Vec<Value> = door.dispatcher.manifest.tools().map(tool).collect();
+    let tools: Vec<Value> = door.dispatcher.manifest.offered().map(tool).collect();
     Json(json!({ "tools": tools }))
 }
 

@@ -50,10 +50,10 @@ pub enum StoredSource {
     Blobs(Vec<String>),
     /// A file of JSON Lines.
     Jsonl(String),
-    /// A folder or a pattern, and the parameter that takes a file's path.
+    /// Folders or patterns, and the parameter that takes a file's path.
     Files {
-        /// The folder or pattern.
-        pattern: String,
+        /// The folders and patterns.
+        patterns: Vec<String>,
         /// The parameter.
         parameter: String,
     },
@@ -72,7 +72,7 @@ impl PlanMessage {
         let source = match source {
             BatchSource::Items(items) => StoredSource::Blobs(check_in(ports, items).await?),
             BatchSource::Jsonl(path) => StoredSource::Jsonl(path),
-            BatchSource::Files { pattern, parameter } => StoredSource::Files { pattern, parameter },
+            BatchSource::Files { patterns, parameter } => StoredSource::Files { patterns, parameter },
             BatchSource::Objects(place) => StoredSource::Objects(place),
         };
         let plan = Self::Batch { batch_id: batch_id.clone(), source, shared };

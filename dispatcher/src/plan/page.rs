@@ -12,6 +12,7 @@ use super::lines::Lines;
 use super::objects::Objects;
 use super::parts::Parts;
 use crate::submit::{Dispatcher, NO_OBJECTS};
+use gantz_core::manifest::ToolSpec;
 
 /// One child to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +53,7 @@ impl Source {
     /// Opens a source where `cursor` says.
     pub(super) async fn open(
         dispatcher: &Dispatcher,
+        tool: &ToolSpec,
         stored: &StoredSource,
         cursor: Option<String>,
         spared: &Path,
@@ -69,8 +71,8 @@ impl Source {
             StoredSource::Jsonl(path) => {
                 Lines::of_file(Path::new(path), cursor.as_deref()).map(|lines| Self::Lines(Box::new(lines)))
             }
-            StoredSource::Files { pattern, parameter } => {
-                Files::open(pattern, parameter, cursor.as_deref(), spared)
+            StoredSource::Files { patterns, parameter } => {
+                Files::open(patterns, parameter, tool, cursor.as_deref(), spared)
                     .map(|files| Self::Files(Box::new(files)))
             }
             StoredSource::Objects(place) => {

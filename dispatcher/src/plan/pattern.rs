@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder, GlobMatcher};
 
 #[derive(Debug)]
 pub(super) struct Pattern {
     root: PathBuf,
     matcher: Option<GlobMatcher>,
+    /// Parts of the pattern that begin with a dot: only these match hidden names.
+    dotted: Vec<GlobMatcher>,
     /// How far below the root a match can lie.
     depth_max: usize,
 }
@@ -18,7 +20,12 @@ impl Pattern {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let path = Path::new(text);
         if path.exists() {
-            return Ok(Self { root: path.to_owned(), matcher: None, depth_max: usize::MAX });
+            return Ok(Self {
+                root: path.to_owned(),
+                matcher: None,
+                dotted: Vec::new(),
+                depth_max: usize::MAX,
+            });
         }
         let Some(special) = text.find(['*', '?', '[', '{']) else {
             return Err(format!("there is no file or folder `{text}`"));
@@ -34,10 +41,12 @@ impl Pattern {
                 root.display()
             ));
         }
+        let dotted = rest.split('/').filter(|part| part.starts_with('.')).map(Glob::new);
+        let dotted = dotted.filter_map(Result::ok).map(|glob| glob.compile_matcher()).collect();
         let text = if root == Path::new(".") { format!("./{text}") } else { text.to_owned() };
         let glob = GlobBuilder::new(&text).literal_separator(true).build();
         let glob = glob.map_err(|error| format!("`{text}` is no pattern: {}", error.kind()))?;
-        Ok(Self { root, matcher: Some(glob.compile_matcher()), depth_max })
+        Ok(Self { root, matcher: Some(glob.compile_matcher()), dotted, depth_max })
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -50,6 +59,19 @@ impl Pattern {
     }
 
     pub(super) fn matches(&self, path: &Path) -> bool {
-        self.matcher.as_ref().is_none_or(|matcher| matcher.is_match(path))
+        match &self.matcher {
+            Some(matcher) => matcher.is_match(path) && !self.is_hidden(path),
+            // Of a folder, all below it is meant.
+            None => path.starts_with(&self.root),
+        }
+    }
+
+    /// As in a shell, a name that begins with a dot is matched only where the pattern has the dot.
+    fn is_hidden(&self, path: &Path) -> bool {
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        below.components().map(|part| part.as_os_str()).any(|name| {
+            name.as_encoded_bytes().starts_with(b".")
+                && !self.dotted.iter().any(|matcher| matcher.is_match(name))
+        })
     }
 }

@@ -41,7 +41,7 @@ impl Planner<'_> {
                 .await;
         };
         let cursor = self.batch.cursor.clone();
-        let mut source = match Source::open(dispatcher, source, cursor, spared).await {
+        let mut source = match Source::open(dispatcher, tool, source, cursor, spared).await {
             Ok(source) => source,
             Err(SourceError::Final(error)) => return self.end(Some(error)).await,
             Err(SourceError::Port(error)) => return Err(error.into()),

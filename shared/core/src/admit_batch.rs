@@ -30,9 +30,9 @@ pub struct BatchSpec {
     /// A file of JSON Lines, one object of parameters each.
     #[serde(default)]
     pub jsonl: Option<String>,
-    /// A folder or a glob pattern; each file becomes a child with the parameter named by `as`.
+    /// Folders or glob patterns, one or a list; each file becomes a child with the parameter named by `as`.
     #[serde(default)]
-    pub files: Option<String>,
+    pub files: Option<OneOrMore>,
     /// `s3://bucket/prefix`; each object becomes a child with the parameters `bucket` and `key`.
     #[serde(default)]
     pub s3: Option<String>,
@@ -59,6 +59,25 @@ pub struct BatchSpec {
     pub deadline: Option<Instant>,
 }
 
+/// A text, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMore {
+    /// One.
+    One(String),
+    /// As many as there are.
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for Vec<String> {
+    fn from(texts: OneOrMore) -> Self {
+        match texts {
+            OneOrMore::One(text) => vec![text],
+            OneOrMore::More(texts) => texts,
+        }
+    }
+}
+
 /// Where a batch's children come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,10 +86,10 @@ pub enum BatchSource {
     Items(Vec<Value>),
     /// A file of JSON Lines.
     Jsonl(String),
-    /// Every file of a folder, or every file that a pattern matches.
+    /// Every file of folders, or every file that patterns match.
     Files {
-        /// The folder or pattern.
-        pattern: String,
+        /// The folders and patterns, at least one.
+        patterns: Vec<String>,
         /// The parameter that takes the path.
         parameter: String,
     },
@@ -163,7 +182,7 @@ fn batch_id(id: String) -> Result<JobId, Rejection> {
 fn source(
     items: Option<Vec<Value>>,
     jsonl: Option<String>,
-    files: Option<String>,
+    files: Option<OneOrMore>,
     s3: Option<String>,
     path_parameter: Option<String>,
 ) -> Result<BatchSource, Rejection> {
@@ -174,8 +193,12 @@ fn source(
         )),
         (Some(items), None, None, None) => Ok(BatchSource::Items(items)),
         (None, Some(path), None, None) => Ok(BatchSource::Jsonl(path)),
-        (None, None, Some(pattern), None) => {
-            Ok(BatchSource::Files { pattern, parameter: path_parameter.unwrap_or_else(|| "path".into()) })
+        (None, None, Some(OneOrMore::More(patterns)), None) if patterns.is_empty() => {
+            Err(field("/files", "is empty, expected at least one folder or pattern"))
+        }
+        (None, None, Some(patterns), None) => {
+            let parameter = path_parameter.unwrap_or_else(|| "path".into());
+            Ok(BatchSource::Files { patterns: patterns.into(), parameter })
         }
         (None, None, None, Some(place)) => ObjectPrefix::parse(&place)
             .map(BatchSource::Objects)

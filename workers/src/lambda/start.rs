@@ -100,7 +100,9 @@ impl Project {
         let settings = ToolSettings { base_dir: self.base_dir, http: HttpClient::new(self.clock.clone()) };
         let tools = Toolbox::build(&self.manifest, registry, &settings)?;
         if duty == Duty::Jobs {
-            for (tool, handler) in tools.missing() {
+            // A built-in tool that nobody wrote down may well be of no use here.
+            let written = |name: &str| self.manifest.tools().any(|spec| spec.name == name);
+            for (tool, handler) in tools.missing().filter(|(tool, _)| written(tool)) {
                 tracing::warn!(tool, handler, "this binary lacks the handler: jobs of the tool will fail");
             }
         }

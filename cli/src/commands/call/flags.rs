@@ -192,7 +192,7 @@ pub(super) fn takes_value(tool: &ToolSpec, flag: &str) -> bool {
 /// The common flags among those given behind the tool's name.
 pub(super) fn common(matches: &ArgMatches, common: &mut Common) {
     if let Some(file) = own(matches, MANIFEST) {
-        common.manifest = file.into();
+        common.manifest = Some(file.into());
     }
     if let Some(dir) = own(matches, DATA_DIR) {
         common.data_dir = Some(dir.into());

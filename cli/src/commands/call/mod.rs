@@ -100,7 +100,7 @@ fn manifest_for(common: &mut Common, name: &str, rest: &[String]) -> Result<Arc<
     let own = |flag: &str| tool.is_some_and(|tool| flags::takes_value(tool, flag));
     match words::manifest(rest, own) {
         Some(other) if !own("--manifest") => {
-            common.manifest = other.into();
+            common.manifest = Some(other.into());
             Project::locate(common)?.manifest()
         }
         _ => found,
@@ -144,7 +144,7 @@ async fn follow(
 
 fn list_tools(manifest: &Manifest, wish: Wish) -> Outcome {
     let mut tools = table(["TOOL", "WHAT IT DOES"]);
-    for tool in manifest.tools() {
+    for tool in manifest.offered() {
         tools.add_row([&tool.name, &shortened(&tool.description, 80)]);
     }
     print(&format!("\n{tools}\n\n`gantz {} TOOL --help` shows what a tool takes", wish.command()));

@@ -19,7 +19,7 @@ pub(super) fn split(mut common: Common, words: Vec<String>) -> Result<Words, Cli
         let (flag, value) = parts(&word);
         match flag {
             "-h" | "--help" => return Ok(Words { common, name: None, rest: Vec::new() }),
-            "--manifest" => common.manifest = given(value, &mut words, flag)?.into(),
+            "--manifest" => common.manifest = Some(given(value, &mut words, flag)?.into()),
             "--data-dir" => common.data_dir = Some(given(value, &mut words, flag)?.into()),
             "--stack" => common.stack = Some(given(value, &mut words, flag)?),
             "--region" => common.region = Some(given(value, &mut words, flag)?),

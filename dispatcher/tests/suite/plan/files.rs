@@ -7,13 +7,14 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use gantz_core::job::JobStatus;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::plan::world::World;
 
 /// Plans a batch of files and returns the paths below the source folder that its children got, in their order.
-async fn plan(world: &World, pattern: &str) -> Vec<String> {
-    world.submit(json!({"tool": "read", "files": pattern, "parameters": {"mood": "glad"}})).await;
+async fn plan(world: &World, patterns: impl Serialize) -> Vec<String> {
+    world.submit(json!({"tool": "read", "files": patterns, "parameters": {"mood": "glad"}})).await;
     let (end, ran) = world.finish().await;
     assert_eq!(end.batch.planning_error, None);
     let children = world.assert_children(end.batch.planned).await;
@@ -77,6 +78,33 @@ async fn patterns_match_as_a_shell_does() {
 }
 
 #[tokio::test]
+async fn hidden_names_are_matched_by_patterns_that_have_the_dot() {
+    let names = ["a.txt", ".b.txt", ".git/c.txt", "sub/.d.txt", "sub/e.txt"];
+    let table: [(&str, &[&str]); 4] = [
+        ("*.txt", &["a.txt"]),
+        ("**/*.txt", &["a.txt", "sub/e.txt"]),
+        (".*.txt", &[".b.txt"]),
+        (".git/*", &[".git/c.txt"]),
+    ];
+    for (pattern, expected) in table {
+        let world = world_with(&names);
+        let pattern = format!("{}/{pattern}", world.source().display());
+        assert_eq!(plan(&world, &pattern).await, expected, "{pattern}");
+    }
+}
+
+#[tokio::test]
+async fn patterns_are_taken_one_after_another_and_a_file_once() {
+    let names: Vec<String> = (0..450).map(|n| format!("n{n:03}.txt")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).chain(["a.md", "z.md"]).collect();
+    let world = world_with(&names);
+    let pattern = |text: &str| format!("{}/{text}", world.source().display());
+    let paths = plan(&world, [pattern("z.md"), pattern("n*"), pattern("*")]).await;
+    let expected: Vec<&str> = ["z.md"].iter().chain(&names[..450]).chain(&["a.md"]).copied().collect();
+    assert_eq!(paths, expected);
+}
+
+#[tokio::test]
 async fn a_single_file_is_a_batch_of_one() {
     let world = world_with(&["one file.txt", "another"]);
     let path = world.source().join("one file.txt");
@@ -89,8 +117,8 @@ async fn links_are_not_followed_unless_they_are_what_was_named() {
     symlink(world.source().join("real"), world.source().join("folder-link")).unwrap();
     symlink(world.source().join("b"), world.source().join("file-link")).unwrap();
     symlink(world.source(), world.source().join("real/loop")).unwrap();
-    symlink("nowhere", world.source().join("dangling")).unwrap();
-    assert_eq!(plan(&world, world.source().to_str().unwrap()).await, ["b", "real/a"]);
+    let paths = plan(&world, world.source().to_str().unwrap()).await;
+    assert_eq!(paths, ["b", "file-link", "real/a"], "a link to a file is a job, a link to a folder is none");
 
     for (named, expected) in [("folder-link", "folder-link/a"), ("file-link", "file-link")] {
         let world = world_with(&["real/a", "b"]);
@@ -124,9 +152,9 @@ async fn names_that_are_not_utf_8_fail_alone_and_are_named() {
     assert_eq!(ran.into_keys().collect::<Vec<_>>(), [0, 3]);
     assert_eq!((end.batch.status, end.totals.failed), (JobStatus::Succeeded, 2));
     let children = world.assert_children(4).await;
-    for (place, shown) in [(1, "b\u{fffd}"), (2, "m\u{fffd}(\u{fffd}")] {
+    for (place, shown) in [(1, "b\\xFF"), (2, "m\\xC3(\\xFE")] {
         assert!(children[place].label.as_ref().unwrap().ends_with(shown), "{:?}", children[place].label);
-        assert_eq!(children[place].error.as_ref().unwrap().message, "the file's name is not UTF-8");
+        assert_eq!(children[place].error.as_ref().unwrap().message, "the file's name is not UTF-8, and the tool has no parameter `path_base64` for such a name");
     }
 }
 

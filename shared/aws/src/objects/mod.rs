@@ -31,7 +31,7 @@ impl ByteSource for Objects {
                 let address = Address { bucket: bucket.clone(), key: key.clone() };
                 Reader::open(self.session.get().await.s3().clone(), address).await
             }
-            Place::File { path } => {
+            Place::File { path } | Place::FileOfBytes { path_base64: path } => {
                 let why = "this source reads objects, give a `bucket` and a `key`";
                 Err(SourceError::Invalid { place: path.clone(), why })
             }

@@ -13,6 +13,7 @@ mod schedule;
 mod tool;
 mod trigger;
 
+mod builtin;
 mod check;
 mod pattern;
 
@@ -76,12 +77,33 @@ impl Manifest {
         self.description.as_deref()
     }
 
-    /// The tool of this name.
-    pub fn tool(&self, name: &str) -> Option<&ToolSpec> {
-        self.tools.get(name)
+    /// What a project without a manifest has: the built-in tools.
+    pub fn without_a_file() -> Self {
+        Self {
+            name: "gantz".to_owned(),
+            version: "1.0.0".to_owned(),
+            description: None,
+            tools: BTreeMap::new(),
+            lanes: Lane::standing().into_iter().map(|lane| (lane, LaneSpec::DEFAULT)).collect(),
+            schedules: BTreeMap::new(),
+            triggers: BTreeMap::new(),
+        }
     }
 
-    /// All tools, sorted by name; at least one.
+    /// The tool of this name, a written one before a built-in one.
+    pub fn tool(&self, name: &str) -> Option<&ToolSpec> {
+        self.tools.get(name).or_else(|| builtin::tools().get(name))
+    }
+
+    /// Every tool that can be called, sorted by name: the written ones, and the built-in ones that they do not redefine.
+    pub fn offered(&self) -> impl Iterator<Item = &ToolSpec> {
+        let mut all: BTreeMap<&str, &ToolSpec> =
+            builtin::tools().iter().map(|(name, tool)| (name.as_str(), tool)).collect();
+        all.extend(self.tools.iter().map(|(name, tool)| (name.as_str(), tool)));
+        all.into_values()
+    }
+
+    /// The tools that are written, sorted by name.
     pub fn tools(&self) -> impl Iterator<Item = &ToolSpec> {
         self.tools.values()
     }
@@ -104,6 +126,6 @@ impl Manifest {
 
     /// The tool that a misspelt name most likely means.
     pub fn suggest_tool(&self, name: &str) -> Option<&str> {
-        suggest::closest(name, self.tools.keys().map(String::as_str))
+        suggest::closest(name, self.offered().map(|tool| tool.name.as_str()))
     }
 }

@@ -10,6 +10,11 @@ pub enum Place {
         /// The path, as the caller wrote it.
         path: String,
     },
+    /// A file on this machine whose path is not UTF-8.
+    FileOfBytes {
+        /// The path's bytes in base64, as the caller wrote it.
+        path_base64: String,
+    },
     /// An object of a bucket.
     Object {
         /// The bucket's name.
@@ -20,10 +25,14 @@ pub enum Place {
 }
 
 impl Place {
-    /// The last part of the path or key: what people call the file.
+    /// The last part of the path or key: what people call the file. Nothing of a path that is not UTF-8.
     pub fn name(&self) -> &str {
-        let (Self::File { path: whole } | Self::Object { key: whole, .. }) = self;
-        whole.rsplit('/').next().unwrap_or(whole)
+        match self {
+            Self::File { path: whole } | Self::Object { key: whole, .. } => {
+                whole.rsplit('/').next().unwrap_or(whole)
+            }
+            Self::FileOfBytes { .. } => "",
+        }
     }
 }
 

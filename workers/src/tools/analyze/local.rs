@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use gantz_core::ports::{ByteReader, ByteSource, Opened, Place, SourceError};
 
@@ -41,8 +43,9 @@ impl LocalFiles {
         Ok(Self { root: Some(Root { given, real }) })
     }
 
-    fn open_file(&self, path: &str) -> Result<Opened, SourceError> {
-        let resolved = self.resolve(path)?;
+    /// `path` is what errors call the file.
+    fn open_file(&self, wanted: &Path, path: &str) -> Result<Opened, SourceError> {
+        let resolved = self.resolve(wanted, path)?;
         // Looked at before it is opened, because opening a device can already have an effect.
         require_regular(path, &resolved.metadata().map_err(|error| failed(path, error))?)?;
         let file = open_without_waiting(&resolved).map_err(|error| failed(path, error))?;
@@ -53,11 +56,11 @@ impl LocalFiles {
         Ok(Opened { size_bytes: metadata.len(), version: None, reader: Box::new(reader) })
     }
 
-    fn resolve(&self, path: &str) -> Result<PathBuf, SourceError> {
+    fn resolve(&self, wanted: &Path, path: &str) -> Result<PathBuf, SourceError> {
         let Some(root) = &self.root else {
-            return Ok(PathBuf::from(path));
+            return Ok(wanted.to_owned());
         };
-        let wanted = root.real.join(path);
+        let wanted = root.real.join(wanted);
         // By its letters first, so that the answer does not tell what exists outside.
         let plain = without_dots(&wanted);
         if !plain.starts_with(&root.real) && !plain.starts_with(&root.given) {
@@ -80,13 +83,32 @@ impl LocalFiles {
 impl ByteSource for LocalFiles {
     async fn open(&self, place: &Place) -> Result<Opened, SourceError> {
         match place {
-            Place::File { path } => self.open_file(path),
+            Place::File { path } => self.open_file(Path::new(path), path),
+            Place::FileOfBytes { path_base64 } => {
+                let path = from_base64(path_base64)?;
+                self.open_file(&path, &path.to_string_lossy())
+            }
             Place::Object { bucket, key } => {
                 let place = format!("s3://{bucket}/{key}");
                 Err(SourceError::Invalid { place, why: "this source reads files, give a `path`" })
             }
         }
     }
+}
+
+#[cfg(unix)]
+fn from_base64(text: &str) -> Result<PathBuf, SourceError> {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = STANDARD.decode(text).map_err(|_| SourceError::Invalid {
+        place: text.to_owned(),
+        why: "it is no base64 (RFC 4648, with padding) of a path",
+    })?;
+    Ok(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
+}
+
+#[cfg(not(unix))]
+fn from_base64(text: &str) -> Result<PathBuf, SourceError> {
+    Err(SourceError::Invalid { place: text.to_owned(), why: "paths are text on this system, give a `path`" })
 }
 
 struct FileReader {

@@ -62,7 +62,7 @@ impl AnalyzeFile {
 
     fn source_of(&self, place: &Place) -> Result<Arc<dyn ByteSource>, Failure> {
         let (source, missing) = match place {
-            Place::File { .. } => {
+            Place::File { .. } | Place::FileOfBytes { .. } => {
                 (&self.files, "no folder of files is configured here, give `bucket` and `key`")
             }
             Place::Object { .. } => {
@@ -73,12 +73,15 @@ impl AnalyzeFile {
     }
 }
 
-/// The parameters: either `path`, or `bucket` and `key`.
+/// The parameters: either `path` (or `path_base64`), or `bucket` and `key`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Parameters {
     /// A file on the worker's machine.
     #[serde(default)]
     pub path: Option<String>,
+    /// The same in base64, for a path that is not UTF-8.
+    #[serde(default)]
+    pub path_base64: Option<String>,
     /// The bucket of an object.
     #[serde(default)]
     pub bucket: Option<String>,
@@ -93,8 +96,13 @@ pub struct Parameters {
 impl Parameters {
     fn place(self) -> Result<Place, Failure> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        match (given(self.path), given(self.bucket), given(self.key)) {
-            (Some(path), None, None) => Ok(Place::File { path }),
+        let file = match (given(self.path), given(self.path_base64)) {
+            (Some(_), Some(_)) => return Err(invalid("give either `path` or `path_base64`, not both")),
+            (Some(path), None) => Some(Place::File { path }),
+            (None, bytes) => bytes.map(|path_base64| Place::FileOfBytes { path_base64 }),
+        };
+        match (file, given(self.bucket), given(self.key)) {
+            (Some(file), None, None) => Ok(file),
             (None, Some(bucket), Some(key)) => Ok(Place::Object { bucket, key }),
             (None, Some(_), None) => Err(invalid("`bucket` needs a `key`: the object to analyse")),
             (None, None, Some(_)) => Err(invalid("`key` needs a `bucket`: where the object is")),

@@ -81,6 +81,9 @@ pub(super) fn analyze(
 fn bounded(place: &Place) -> Place {
     match place {
         Place::File { path } => Place::File { path: keep(path.as_bytes(), PLACE_MAX_BYTES) },
+        Place::FileOfBytes { path_base64 } => {
+            Place::FileOfBytes { path_base64: keep(path_base64.as_bytes(), PLACE_MAX_BYTES) }
+        }
         Place::Object { bucket, key } => Place::Object {
             bucket: keep(bucket.as_bytes(), PLACE_MAX_BYTES),
             key: keep(key.as_bytes(), PLACE_MAX_BYTES),
