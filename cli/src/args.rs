@@ -64,7 +64,11 @@ pub(crate) enum Command {
         dir: PathBuf,
     },
     /// Check the manifest, and list its tools.
-    Check,
+    Check {
+        /// Show how each tool is run: what it says, what the defaults say, and what holds otherwise.
+        #[arg(long)]
+        explain: bool,
+    },
     /// Run dispatcher and workers on this machine, with an HTTP API.
     Dev {
         /// The port of the HTTP API, on loopback.

@@ -64,7 +64,7 @@ impl Rows {
     }
 
     /// Names and values, without a head.
-    fn card() -> Self {
+    pub(crate) fn card() -> Self {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         Self { table, spare: &[] }

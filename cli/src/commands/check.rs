@@ -2,21 +2,25 @@
 
 use std::process::ExitCode;
 
-use gantz_core::manifest::{Manifest, ToolSpec};
+use gantz_core::manifest::{LaneSpec, Manifest, ToolSpec};
+use gantz_core::policy::Effects;
 use serde_json::{Value, json};
 
 use super::Outcome;
 use crate::args::Format;
 use crate::project::Project;
 use crate::tools::missing;
-use crate::view::{count, duration, note, print, print_json, shortened, table};
+use crate::view::{Rows, count, duration, note, print, print_json, shortened, table};
 
-pub(super) fn run(project: &Project, format: Format) -> Outcome {
+/// Waits between attempts that are listed one by one.
+const WAITS_SHOWN: u32 = 5;
+
+pub(super) fn run(project: &Project, explain: bool, format: Format) -> Outcome {
     let manifest = project.written_manifest()?;
     let warnings: Vec<String> = missing(project, &manifest)?.iter().map(ToString::to_string).collect();
     match format {
         Format::Table => {
-            print(&describe(&manifest));
+            print(&if explain { explained(&manifest) } else { describe(&manifest) });
             warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
         }
         Format::Json | Format::Jsonl => print_json(&document(&manifest, &warnings), format)?,
@@ -40,6 +44,62 @@ fn describe(manifest: &Manifest) -> String {
     }
     let number = count(manifest.tools().count() as u64, "tool");
     format!("{} {}: {number}, no errors\n\n{tools}", manifest.name(), manifest.version())
+}
+
+/// Each tool's policy in full.
+fn explained(manifest: &Manifest) -> String {
+    let tools = manifest.offered().map(|tool| {
+        let mut card = Rows::card();
+        for (name, value) in policy(manifest, tool) {
+            card.add_row([format!("  {name}"), value]);
+        }
+        format!("{}\n{card}\n", tool.name)
+    });
+    tools.collect::<Vec<_>>().join("\n")
+}
+
+fn policy(manifest: &Manifest, tool: &ToolSpec) -> Vec<(&'static str, String)> {
+    let policy = &tool.policy;
+    let attempts = policy.retry.max_attempts();
+    let waits = (1..attempts.min(WAITS_SHOWN + 1)).map(|attempt| duration(policy.retry.ceiling_ms(attempt)));
+    let more = if attempts > WAITS_SHOWN + 1 { " …" } else { "" };
+    let retry = match attempts {
+        1 => "none".to_owned(),
+        _ => format!("{attempts} attempts; waits up to {}{more}", waits.collect::<Vec<_>>().join(", ")),
+    };
+    let lane =
+        manifest.lanes().find(|(lane, _)| **lane == policy.lane).map_or(LaneSpec::DEFAULT, |lane| *lane.1);
+    let mut rows = vec![
+        ("handler", tool.handler.name().to_owned()),
+        ("parameters", parameters(tool)),
+        ("timeout", duration(policy.timeout_ms)),
+        ("retry", retry),
+        ("effects", effects(policy.effects).to_owned()),
+        ("lane", format!("{}, {} at once", policy.lane, lane.concurrency)),
+    ];
+    if let Some(limit) = &policy.rate_limit {
+        let rate = format!("{} a second, {} at once", limit.per_second(), limit.burst());
+        rows.push(("rate limit", rate));
+    }
+    if let Some(breaker) = &policy.breaker {
+        let words = format!(
+            "opens for {} when {:.0} % of at least {} calls within {} failed",
+            duration(breaker.open_ms()),
+            breaker.failure_ratio() * 100.0,
+            breaker.min_calls(),
+            duration(breaker.window_ms()),
+        );
+        rows.push(("breaker", words));
+    }
+    rows
+}
+
+fn effects(effects: Effects) -> &'static str {
+    match effects {
+        Effects::ReadOnly => "read_only: it only looks",
+        Effects::Keyed => "keyed: run again, it brings about nothing more",
+        Effects::AtMostOnce => "at_most_once: it is never started again",
+    }
 }
 
 /// Names, the optional ones in brackets.

@@ -42,7 +42,7 @@ pub(crate) async fn execute(arguments: Arguments) -> Outcome {
     let project = Project::locate(&common)?;
     match arguments.command {
         Command::Init { template, dir } => init::run(template, &dir),
-        Command::Check => check::run(&project, format),
+        Command::Check { explain } => check::run(&project, explain, format),
         Command::Dev { port, watch, watch_tool, max_backlog } => {
             dev::run(&project, dev::Options { port, watch, watch_tool, max_backlog }, format).await
         }

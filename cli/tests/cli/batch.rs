@@ -49,7 +49,8 @@ async fn a_pattern_chooses_files() {
     assert!(ran.failed(1).contains(" has no jobs: no file matches\nhint: "), "{ran}");
     let ran = project.gantz_with("", &["batch", "analyze_file", "--jsonl", "-"]).await;
     assert_eq!(ran.failed(0), "warning: there was nothing to do\n");
-    let words = ["batch", "analyze_file", "--files", "data/*.csv", "data/**/*.csv", "data/*.rs", "-o", "json"];
+    let words =
+        ["batch", "analyze_file", "--files", "data/*.csv", "data/**/*.csv", "data/*.rs", "-o", "json"];
     assert_eq!(project.gantz(&words).await.json()["total"], 4, "each file once");
 }
 
@@ -216,7 +217,11 @@ async fn it_may_be_left_to_a_fleet() {
 async fn mistakes_are_told_before_anything_is_done() {
     let project = with_files();
     for (words, code, expect) in [
-        (&["analyze_file"][..], 2, "<--files <GLOB>...|--s3 <S3://BUCKET/PREFIX>|--jsonl <FILE>|--resume <ID>>"),
+        (
+            &["analyze_file"][..],
+            2,
+            "<--files <GLOB>...|--s3 <S3://BUCKET/PREFIX>|--jsonl <FILE>|--resume <ID>>",
+        ),
         (&["analyze_file", "--files", "data", "--jsonl", "-"], 2, "cannot be used with"),
         (&["analyse_file", "--files", "data"], 2, "hint: did you mean `analyze_file`?"),
         (
@@ -308,8 +313,7 @@ async fn what_is_no_file_and_what_has_an_odd_name() {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         std::fs::write(path, [b"a,b\n", name].concat()).expect("a file");
     }
-    let words =
-        ["batch", "analyze_file", "--files", "d/*", "*.csv", "--results", "out.jsonl", "-o", "json"];
+    let words = ["batch", "analyze_file", "--files", "d/*", "*.csv", "--results", "out.jsonl", "-o", "json"];
     let ran = project.gantz(&words).await;
     ran.ok();
     assert_eq!(ran.json()["by_status"], json!({"SUCCEEDED": 5}));

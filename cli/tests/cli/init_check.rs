@@ -46,7 +46,7 @@ async fn the_template_for_lambda_is_a_right_manifest() {
 async fn init_never_overwrites() {
     let project = Project::with("name: mine\nversion: 1.0.0\ntools: {}\n");
     let ran = project.gantz(&["init"]).await;
-    assert_snapshot!(ran.refused(2), @r"
+    assert_snapshot!(ran.refused(1), @r"
     error: `.` has a gantz.yaml already
     hint: `gantz init DIR` starts a project in another folder
     ");
@@ -56,6 +56,25 @@ async fn init_never_overwrites() {
     let ran = project.gantz(&["init", "other"]).await;
     assert!(ran.ok().contains("kept   other/.gitignore"), "{ran}");
     assert_eq!(project.read("other/.gitignore").as_deref(), Some("mine\n"));
+}
+
+#[tokio::test]
+async fn check_explains_how_tools_are_run() {
+    let project = Project::with(
+        "name: odd\nversion: 1.0.0\ndefaults: {timeout: 20s, retry: {max_attempts: 9, factor: 3}}\ntools:\n  say:\n    description: Say\n    handler: command\n    command: [echo, hello]\n    rate_limit: 10/s\n    breaker: true\n    lane: slow\n    effects: at_most_once\n",
+    );
+    let ran = project.gantz(&["check", "--explain"]).await;
+    let (_, say) = ran.ok().split_once("\nsay\n").expect("the tool");
+    assert_snapshot!(say.trim_end(), @r"
+      handler     command
+      parameters
+      timeout     20 s
+      retry       9 attempts; waits up to 1 s, 3 s, 9 s, 27 s, 1 min 21 s …
+      effects     at_most_once: it is never started again
+      lane        slow, 64 at once
+      rate limit  10 a second, 1 at once
+      breaker     opens for 30 s when 50 % of at least 10 calls within 1 min failed
+    ");
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gantz_core::ports::{PortError, PortResult};
+use gantz_core::limits::{BATCH_SHARD_CHILDREN, PARAMETERS_MAX_BYTES};
+use gantz_core::manifest::ToolSpec;
+use gantz_core::ports::{BlobError, BlobStore, PortError, PortResult};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::StoredSource;
@@ -12,7 +15,9 @@ use super::lines::Lines;
 use super::objects::Objects;
 use super::parts::Parts;
 use crate::submit::{Dispatcher, NO_OBJECTS};
-use gantz_core::manifest::ToolSpec;
+
+/// A written page: a shard's items at their largest, and what is around them.
+const WRITTEN_MAX_BYTES: usize = BATCH_SHARD_CHILDREN as usize * (PARAMETERS_MAX_BYTES + 64 * 1024);
 
 /// One child to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +35,69 @@ pub(super) struct Page {
     pub(super) cursor: String,
     /// Present on the last page: the source's end, or what cut it short.
     pub(super) end: Option<Result<(), String>>,
+}
+
+/// A page as it is written down.
+#[derive(Serialize, Deserialize)]
+struct WrittenPage {
+    items: Vec<WrittenItem>,
+    cursor: String,
+    /// Whether the source ends with it.
+    is_last: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cut_short: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parameters: Option<Map<String, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+}
+
+impl Page {
+    /// Writes it down, so that a planner which starts again plans the same.
+    pub(super) async fn write(&self, blobs: &dyn BlobStore) -> PortResult<String> {
+        let items = self.items.iter().map(|item| WrittenItem {
+            parameters: item.parameters.as_ref().ok().cloned(),
+            error: item.parameters.as_ref().err().cloned(),
+            label: item.label.clone(),
+        });
+        let page = WrittenPage {
+            items: items.collect(),
+            cursor: self.cursor.clone(),
+            is_last: self.end.is_some(),
+            cut_short: self.end.clone().and_then(Result::err),
+        };
+        let bytes = serde_json::to_vec(&page).map_err(|error| PortError::Permanent(error.to_string()))?;
+        blobs.put(bytes).await.map_err(|error| match error {
+            BlobError::Port(error) => error,
+            error => PortError::Permanent(error.to_string()),
+        })
+    }
+
+    /// The page that was written there, or why it cannot be had any more.
+    pub(super) async fn read(blobs: &dyn BlobStore, reference: &str) -> PortResult<Result<Self, String>> {
+        let lost = |error: String| Ok(Err(format!("a page of the plan is lost: {error}")));
+        let bytes = match blobs.get(reference, WRITTEN_MAX_BYTES).await {
+            Ok(bytes) => bytes,
+            Err(BlobError::Port(error)) => return Err(error),
+            Err(error) => return lost(error.to_string()),
+        };
+        let page: WrittenPage = match serde_json::from_slice(&bytes) {
+            Ok(page) => page,
+            Err(error) => return lost(error.to_string()),
+        };
+        let items = page.items.into_iter().map(|item| Item {
+            parameters: item.parameters.ok_or_else(|| item.error.unwrap_or_default()),
+            label: item.label,
+        });
+        let end = page.is_last.then(|| page.cut_short.map_or(Ok(()), Err));
+        Ok(Ok(Self { items: items.collect(), cursor: page.cursor, end }))
+    }
 }
 
 /// A source could not be opened.

@@ -19,6 +19,16 @@ use super::turn::Turn;
 use super::{StepEnd, StoredSource, cancel};
 use crate::submit::SubmitError;
 
+/// What came of a page.
+enum Planned {
+    /// Its children are sent; there is more.
+    More,
+    /// Planning ends, early if there is a reason.
+    Over(Option<String>),
+    /// Another planner is ahead, or has written another page: it is begun again from the row.
+    Overtaken,
+}
+
 /// Plans one batch, as far as its turn lets it.
 pub(super) struct Planner<'a> {
     pub(super) turn: &'a Turn<'a>,
@@ -40,6 +50,18 @@ impl Planner<'_> {
                 .end(Some(format!("the manifest no longer has the tool `{}`", self.batch.tool)))
                 .await;
         };
+        // What an earlier planner had written down is planned as it was then, whatever has become of the source.
+        if let Some(reference) = self.batch.page.clone() {
+            let page = match Page::read(&*self.turn.dispatcher.ports.blobs, &reference).await? {
+                Ok(page) => page,
+                Err(error) => return self.end(Some(error)).await,
+            };
+            match self.page(tool, page, Some(reference)).await? {
+                Planned::More => {}
+                Planned::Over(error) => return self.end(error).await,
+                Planned::Overtaken => return Ok(StepEnd::More),
+            }
+        }
         let cursor = self.batch.cursor.clone();
         let mut source = match Source::open(dispatcher, tool, source, cursor, spared).await {
             Ok(source) => source,
@@ -52,39 +74,58 @@ impl Planner<'_> {
             }
             let page;
             (source, page) = source.next_page(BATCH_SHARD_CHILDREN as usize).await?;
-            let Page { items, cursor, end } = page;
-            if !items.is_empty()
-                && let Some(error) = self.shard(tool, items, cursor).await?
-            {
-                return self.end(Some(error)).await;
-            }
-            if let Some(end) = end {
-                return self.end(end.err()).await;
+            match self.page(tool, page, None).await? {
+                Planned::More => {}
+                Planned::Over(error) => return self.end(error).await,
+                Planned::Overtaken => return Ok(StepEnd::More),
             }
         }
     }
 
-    /// Records and sends one shard's children. Says why planning must end early, if it must.
+    /// Records and sends the children of one page, a shard's. It is written down first, unless it was read from where
+    /// it is written.
+    async fn page(
+        &mut self,
+        tool: &ToolSpec,
+        page: Page,
+        written: Option<String>,
+    ) -> Result<Planned, SubmitError> {
+        if page.items.is_empty() {
+            return Ok(page.end.map_or(Planned::More, |end| Planned::Over(end.err())));
+        }
+        let ports = &self.turn.dispatcher.ports;
+        let children = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
+        let number = shard_of(self.batch.planned);
+        if first_of(number) + children > BATCH_CHILDREN_MAX {
+            return Ok(Planned::Over(Some(format!("the source has more than {BATCH_CHILDREN_MAX} items"))));
+        }
+        let reference = match written {
+            Some(reference) => reference,
+            None => page.write(&*ports.blobs).await?,
+        };
+        let shard = PlannedShard { number, children, page: Some(reference.clone()) };
+        let Some(row) = ports.batches.open_shard(&self.batch.id, shard.clone()).await? else {
+            return Ok(Planned::Over(Some("the batch is gone".into())));
+        };
+        // A shard that was opened before the crash of an earlier planner is finished first: the batch waits for it.
+        if row.cancel_requested_at_ms.is_some() && !row.open_shards.contains(&number) {
+            return Ok(Planned::Over(Some("cancelled while it was planned".into())));
+        }
+        if row.planned > shard.first_index() || row.page.is_some_and(|page| page != reference) {
+            return Ok(Planned::Overtaken);
+        }
+        let Page { items, cursor, end } = page;
+        self.shard(tool, shard, items, cursor).await?;
+        Ok(end.map_or(Planned::More, |end| Planned::Over(end.err())))
+    }
+
     async fn shard(
         &mut self,
         tool: &ToolSpec,
+        shard: PlannedShard,
         items: Vec<Item>,
         cursor: String,
-    ) -> Result<Option<String>, SubmitError> {
-        let ports = &self.turn.dispatcher.ports;
-        let children = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        let shard = PlannedShard { number: shard_of(self.batch.planned), children };
-        if shard.first_index() + children > BATCH_CHILDREN_MAX {
-            return Ok(Some(format!("the source has more than {BATCH_CHILDREN_MAX} items")));
-        }
-        match ports.batches.open_shard(&self.batch.id, shard.clone()).await? {
-            None => return Ok(Some("the batch is gone".into())),
-            // A shard that was opened before the crash of an earlier planner is finished first: the batch waits for it.
-            Some(row) if row.cancel_requested_at_ms.is_some() && !row.open_shards.contains(&shard.number) => {
-                return Ok(Some("cancelled while it was planned".into()));
-            }
-            Some(_) => {}
-        }
+    ) -> Result<(), SubmitError> {
         let family = self.batch.family();
         let mut admitted = Vec::with_capacity(items.len());
         for (index, item) in (shard.first_index()..).zip(items) {
@@ -95,13 +136,14 @@ impl Planner<'_> {
         }
         self.turn.dispatcher.dispatch_children(admitted).await?;
         if self.batch.open_shards.contains(&shard.number) {
-            // An earlier planner may have opened it for more children than the source still has.
-            self.abandon(shard.first_index() + children..next_shard(shard.number)).await?;
+            // It may have been opened for more children than the source had when its page was written.
+            self.abandon(shard.first_index() + shard.children..next_shard(shard.number)).await?;
         }
+        let ports = &self.turn.dispatcher.ports;
         ports.batches.advance(&self.batch.id, shard.clone(), Some(cursor.clone())).await?;
         self.batch.advance(&shard, Some(cursor));
         self.turn.renew().await?;
-        Ok(None)
+        Ok(())
     }
 
     #[expect(clippy::result_large_err, reason = "the error is a refused child, handled right away")]
@@ -198,7 +240,7 @@ impl Planner<'_> {
 }
 
 pub(super) fn first_of(shard: u32) -> u32 {
-    PlannedShard { number: shard, children: BATCH_SHARD_CHILDREN }.first_index()
+    PlannedShard::new(shard, BATCH_SHARD_CHILDREN).first_index()
 }
 
 pub(super) fn next_shard(shard: u32) -> u32 {

@@ -144,6 +144,7 @@ pub fn admit_batch(
         planned: 0,
         planning_done: false,
         cursor: None,
+        page: None,
         planning_error: None,
         open_shards: BTreeSet::new(),
         closed_ahead: BTreeSet::new(),

@@ -42,7 +42,22 @@ impl BreakerPolicy {
         Ok(Self { failure_ratio, min_calls, window_ms, open_ms })
     }
 
-    /// How long the breaker stays open, before jitter.
+    /// The share of failed calls that opens it.
+    pub fn failure_ratio(&self) -> f64 {
+        self.failure_ratio
+    }
+
+    /// Calls within the window below which it does not open.
+    pub fn min_calls(&self) -> u32 {
+        self.min_calls
+    }
+
+    /// Milliseconds over which calls are counted.
+    pub fn window_ms(&self) -> u64 {
+        self.window_ms
+    }
+
+    /// How long it stays open, before jitter.
     pub fn open_ms(&self) -> u64 {
         self.open_ms
     }

@@ -151,6 +151,7 @@ pub fn batch(id: &JobId) -> BatchRecord {
         planned: 0,
         planning_done: false,
         cursor: None,
+        page: None,
         planning_error: None,
         open_shards: BTreeSet::new(),
         closed_ahead: BTreeSet::new(),
@@ -166,7 +167,7 @@ pub fn batch(id: &JobId) -> BatchRecord {
 pub fn shards_of(children: u32) -> impl Iterator<Item = PlannedShard> {
     (0..children.div_ceil(limits::BATCH_SHARD_CHILDREN)).map(move |number| {
         let left = children - number * limits::BATCH_SHARD_CHILDREN;
-        PlannedShard { number, children: left.min(limits::BATCH_SHARD_CHILDREN) }
+        PlannedShard::new(number, left.min(limits::BATCH_SHARD_CHILDREN))
     })
 }
 

@@ -25,7 +25,7 @@ async fn totals_count_children_of_open_shards() {
     let app = App::new();
     let id = job_id("batch-0001");
     app.post("/batches", json!({"tool": "echo", "items": [], "batch_id": id})).await;
-    let shard = PlannedShard { number: 0, children: 3 };
+    let shard = PlannedShard::new(0, 3);
     app.ports.batches.open_shard(&id, shard.clone()).await.unwrap();
     app.ports.batches.advance(&id, shard, None).await.unwrap();
     app.ports.batches.mark(&id, 0, JobStatus::Succeeded, NOW_MS).await.unwrap();

@@ -175,7 +175,7 @@ async fn plan_shards(world: &World, number: u32, full: u32) {
     let rows = twin.children().await;
     let messages = twin.take_lane().await;
     for shard in 0..full {
-        let shard = PlannedShard { number: shard, children: BATCH_SHARD_CHILDREN };
+        let shard = PlannedShard::new(shard, BATCH_SHARD_CHILDREN);
         let batches = &world.ports().batches;
         batches.open_shard(&batch(), shard.clone()).await.unwrap();
         batches.advance(&batch(), shard, cursor.clone()).await.unwrap();

@@ -154,7 +154,10 @@ async fn names_that_are_not_utf_8_fail_alone_and_are_named() {
     let children = world.assert_children(4).await;
     for (place, shown) in [(1, "b\\xFF"), (2, "m\\xC3(\\xFE")] {
         assert!(children[place].label.as_ref().unwrap().ends_with(shown), "{:?}", children[place].label);
-        assert_eq!(children[place].error.as_ref().unwrap().message, "the file's name is not UTF-8, and the tool has no parameter `path_base64` for such a name");
+        assert_eq!(
+            children[place].error.as_ref().unwrap().message,
+            "the file's name is not UTF-8, and the tool has no parameter `path_base64` for such a name"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! Planning is dropped at any point and repeated by a new planner.
 
 use std::fmt::Write as _;
+use std::fs;
 
 use gantz_core::job::JobStatus;
 use proptest::prelude::*;
@@ -141,5 +142,34 @@ async fn a_batch_is_planned_though_every_planner_is_interrupted_a_little_later()
     assert!(polls > 5, "planning was never interrupted");
     world.finish().await;
     world.assert_children(401).await;
+    world.assert_counted().await;
+}
+
+/// What was listed once is planned so, also by a planner that finds other files there.
+#[tokio::test]
+async fn files_that_come_and_go_change_nothing_that_was_planned() {
+    let mut world = World::new();
+    for n in 0..450 {
+        world.write(&format!("m{n:03}"), "content");
+    }
+    world.submit(json!({"tool": "read", "files": world.source()})).await;
+    let mut polls = 0;
+    while world.plans_left().await > 0 {
+        polls += 1;
+        world.plan_interrupted(polls).await;
+        // One that would move all others by a place, and one less at the end.
+        world.write(&format!("a{polls:03}"), "content");
+        fs::remove_file(world.source().join(format!("m{:03}", 450 - polls))).unwrap();
+        world.reopen().await;
+    }
+    assert!((6..200).contains(&polls), "planners were interrupted {polls} times");
+    let (end, ran) = world.finish().await;
+    let children = world.assert_children(end.batch.planned).await;
+    assert_eq!(ran.len(), children.len());
+    let mut paths = std::collections::BTreeSet::new();
+    for (index, parameters) in ran {
+        assert_eq!(parameters["path"].as_str(), children[index as usize].label.as_deref());
+        assert!(paths.insert(parameters["path"].to_string()), "{parameters} was planned twice");
+    }
     world.assert_counted().await;
 }

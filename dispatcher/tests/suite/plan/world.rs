@@ -361,7 +361,7 @@ impl World {
 
     /// What an earlier planner leaves that died right after it had opened a shard.
     pub(crate) async fn open_shard(&self, number: u32, children: u32) {
-        let shard = PlannedShard { number, children };
+        let shard = PlannedShard::new(number, children);
         let row = self.ports().batches.open_shard(&batch(), shard).await.unwrap().unwrap();
         assert!(row.open_shards.contains(&number));
     }

@@ -21,7 +21,7 @@ fn batches(fleet: &Fleet) -> Arc<Batches> {
 /// A batch of one shard, planned, with planning over.
 async fn planned(store: &Batches, id: &str, children: u32) -> JobId {
     let id = job_id(id);
-    let shard = PlannedShard { number: 0, children };
+    let shard = PlannedShard::new(0, children);
     assert_eq!(store.open(batch(&id)).await.unwrap(), None);
     assert!(store.open_shard(&id, shard.clone()).await.unwrap().is_some());
     store.advance(&id, shard, Some("end".into())).await.unwrap();
@@ -90,7 +90,7 @@ async fn an_id_is_free_once_its_row_expired(fleet: &Fleet) {
 /// The largest shard of the longest id, its children ended in every way.
 async fn a_mark_costs_one_write_unit(fleet: &Fleet) {
     let (store, id) = (batches(fleet), job_id(&"x".repeat(BATCH_ID_MAX_CHARS)));
-    let shard = PlannedShard { number: 4_999, children: BATCH_SHARD_CHILDREN };
+    let shard = PlannedShard::new(4_999, BATCH_SHARD_CHILDREN);
     assert_eq!(store.open(batch(&id)).await.unwrap(), None);
     assert!(store.open_shard(&id, shard.clone()).await.unwrap().is_some());
     let endings = [
@@ -179,8 +179,7 @@ async fn planners_that_differ_open_a_shard_once(fleet: &Fleet) {
         let planner = |children| {
             let (store, id) = (Arc::clone(&store), id.clone());
             async move {
-                let opened =
-                    store.open_shard(&id, PlannedShard { number: 0, children }).await.unwrap().unwrap();
+                let opened = store.open_shard(&id, PlannedShard::new(0, children)).await.unwrap().unwrap();
                 assert!(opened.open_shards.contains(&0));
                 store.mark(&id, 0, JobStatus::Succeeded, NOW_MS).await.unwrap();
             }
@@ -203,7 +202,7 @@ async fn progress_reads_more_shards_than_one_call_takes(fleet: &Fleet) {
     let (store, id) = (batches(fleet), job_id("wide-batch"));
     assert_eq!(store.open(batch(&id)).await.unwrap(), None);
     for number in 0..SHARDS {
-        let shard = PlannedShard { number, children: BATCH_SHARD_CHILDREN };
+        let shard = PlannedShard::new(number, BATCH_SHARD_CHILDREN);
         assert!(store.open_shard(&id, shard.clone()).await.unwrap().is_some());
         assert_eq!(store.mark(&id, shard.first_index() + 7, JobStatus::Expired, NOW_MS).await.unwrap(), None);
     }

@@ -45,6 +45,9 @@ pub struct BatchRecord {
     /// Where planning goes on, in the source's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// The blob with the children of the shard that is being planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
     /// Why planning stopped early, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planning_error: Option<String>,
@@ -87,9 +90,16 @@ pub struct PlannedShard {
     pub number: u32,
     /// Children in it, 1 to [`limits::BATCH_SHARD_CHILDREN`]; fewer than that only in the last one.
     pub children: u32,
+    /// The blob that holds them, as they were listed. Whoever plans the shard again plans these.
+    pub page: Option<String>,
 }
 
 impl PlannedShard {
+    /// A shard whose children are not written down.
+    pub fn new(number: u32, children: u32) -> Self {
+        Self { number, children, page: None }
+    }
+
     /// The index of its first child.
     pub fn first_index(&self) -> u32 {
         shard_start(self.number)
@@ -120,7 +130,11 @@ impl BatchRecord {
         if known || self.planning_done || self.cancel_requested_at_ms.is_some() {
             return false;
         }
-        self.open_shards.insert(shard.number)
+        let opened = self.open_shards.insert(shard.number);
+        if opened {
+            self.page.clone_from(&shard.page);
+        }
+        opened
     }
 
     /// Takes note that a shard's children are recorded and sent, and where planning goes on. A planner that lags behind
@@ -130,6 +144,7 @@ impl BatchRecord {
         if planned > self.planned && !self.planning_done {
             self.planned = planned;
             self.cursor = cursor;
+            self.page = None;
             self.closed_ahead.remove(&shard.number);
         }
     }

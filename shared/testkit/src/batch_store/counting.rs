@@ -93,7 +93,7 @@ async fn a_mark_of_no_child_changes_nothing(case: Input) {
 
 async fn children_may_end_before_their_shard_is_advanced(case: Input) {
     let id = case.opened(batch(&case.id("batch"))).await;
-    let shard = PlannedShard { number: 0, children: 2 };
+    let shard = PlannedShard::new(0, 2);
     assert!(case.port.open_shard(&id, shard.clone()).await.unwrap().is_some());
     assert_eq!(case.mark(&id, 0, JobStatus::Succeeded).await, None);
     assert_eq!(case.mark(&id, 1, JobStatus::Succeeded).await, None);

@@ -36,7 +36,7 @@ async fn opening_records_the_batch_once(case: Input) {
 
 async fn an_unknown_batch_is_none_everywhere(case: Input) {
     let id = case.id("nobody");
-    let shard = PlannedShard { number: 0, children: 1 };
+    let shard = PlannedShard::new(0, 1);
     assert_eq!(case.port.progress(&id).await.unwrap(), None);
     assert_eq!(case.port.open_shard(&id, shard).await.unwrap(), None);
     assert_eq!(case.port.end_planning(&id, None, NOW_MS).await.unwrap(), None);
@@ -78,7 +78,7 @@ async fn repeated_planning_changes_nothing(case: Input) {
 /// The children of a shard may all end before the planner has noted that it sent them, and the planner may crash there.
 async fn a_shard_that_ended_early_is_not_planned_again(case: Input) {
     let id = case.opened(batch(&case.id("batch"))).await;
-    let shard = PlannedShard { number: 0, children: 2 };
+    let shard = PlannedShard::new(0, 2);
     for _ in 0..2 {
         let opened = case.port.open_shard(&id, shard.clone()).await.unwrap();
         assert!(opened.is_some());

@@ -113,7 +113,7 @@ async fn children_are_read_by_key(fleet: &Fleet) {
     let (parent, children) = (job_id("listed-batch"), 230);
     let batches = Batches::new(fleet.session(), fleet.settings());
     assert_eq!(batches.open(batch(&parent)).await.unwrap(), None);
-    batches.advance(&parent, PlannedShard { number: 0, children: 200 }, None).await.unwrap();
+    batches.advance(&parent, PlannedShard::new(0, 200), None).await.unwrap();
     let recorder = Recorder::before(fleet.endpoint());
     let store = jobs_at(fleet, Arc::new(Session::emulated(recorder.endpoint.clone()).await), NOW_MS);
     // Thirty of them belong to a shard that is still being planned.

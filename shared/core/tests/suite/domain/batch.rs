@@ -21,6 +21,7 @@ fn batch(tolerate: Tolerance) -> BatchRecord {
         planned: 0,
         planning_done: false,
         cursor: None,
+        page: None,
         planning_error: None,
         open_shards: BTreeSet::new(),
         closed_ahead: BTreeSet::new(),
@@ -33,7 +34,7 @@ fn batch(tolerate: Tolerance) -> BatchRecord {
 }
 
 fn shard(number: u32, children: u32) -> PlannedShard {
-    PlannedShard { number, children }
+    PlannedShard::new(number, children)
 }
 
 fn any_ending() -> impl Strategy<Value = JobStatus> {

@@ -189,7 +189,7 @@ pub(crate) fn offset(index: u32) -> u32 {
 }
 
 pub(crate) fn planned_shard(number: u32) -> PlannedShard {
-    PlannedShard { number, children: if number == 0 { BATCH_SHARD_CHILDREN } else { 1 } }
+    PlannedShard::new(number, if number == 0 { BATCH_SHARD_CHILDREN } else { 1 })
 }
 
 pub(crate) fn first_of(number: u32) -> Child {
