@@ -91,7 +91,7 @@ pub(crate) enum Command {
     #[command(disable_help_flag = true)]
     Submit(Call),
     /// Run a tool on many inputs.
-    Batch(Batch),
+    Batch(Box<Batch>),
     /// Show a job or a batch.
     Status {
         /// The job or batch.
@@ -195,8 +195,8 @@ pub(crate) struct Batch {
     /// Folders, files, or patterns such as `src/**/*.rs`: each file is one job.
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) files: Vec<String>,
-    /// The objects of a bucket below a prefix, of a stack on AWS: each is one job.
-    #[arg(long, value_name = "S3://BUCKET/PREFIX")]
+    /// Objects of S3 below `s3://BUCKET/PREFIX`, of a stack on AWS: each is one job.
+    #[arg(long, value_name = "URL")]
     pub(crate) s3: Option<String>,
     /// A file of JSON Lines, one object of parameters each; `-` for stdin.
     #[arg(long, value_name = "FILE")]

@@ -42,7 +42,7 @@ fn describe(manifest: &Manifest) -> String {
             &shortened(&tool.description, 60),
         ]);
     }
-    let number = count(manifest.tools().count() as u64, "tool");
+    let number = count(manifest.offered().count() as u64, "tool");
     format!("{} {}: {number}, no errors\n\n{tools}", manifest.name(), manifest.version())
 }
 

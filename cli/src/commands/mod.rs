@@ -48,7 +48,7 @@ pub(crate) async fn execute(arguments: Arguments) -> Outcome {
         }
         Command::Run(call) => call::run(common, call.words, call::Wish::Result).await,
         Command::Submit(call) => call::run(common, call.words, call::Wish::Id).await,
-        Command::Batch(batch) => batch::run(&project, batch, format).await,
+        Command::Batch(batch) => batch::run(&project, *batch, format).await,
         Command::Status { id, watch } => status::run(&project, &id, watch, format).await,
         Command::Result { id } => status::result(&project, &id, format).await,
         Command::Cancel { id } => cancel::run(&project, &id, format).await,

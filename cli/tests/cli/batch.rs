@@ -217,11 +217,7 @@ async fn it_may_be_left_to_a_fleet() {
 async fn mistakes_are_told_before_anything_is_done() {
     let project = with_files();
     for (words, code, expect) in [
-        (
-            &["analyze_file"][..],
-            2,
-            "<--files <GLOB>...|--s3 <S3://BUCKET/PREFIX>|--jsonl <FILE>|--resume <ID>>",
-        ),
+        (&["analyze_file"][..], 2, "<--files <GLOB>...|--s3 <URL>|--jsonl <FILE>|--resume <ID>>"),
         (&["analyze_file", "--files", "data", "--jsonl", "-"], 2, "cannot be used with"),
         (&["analyse_file", "--files", "data"], 2, "hint: did you mean `analyze_file`?"),
         (

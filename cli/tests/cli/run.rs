@@ -131,7 +131,7 @@ async fn help_lists_a_tools_parameters() {
       -h, --help                   Print help
     "#);
     let ran = project.gantz(&["run", "--help"]).await;
-    assert!(ran.ok().contains("\nsay           Say something\n"), "{ran}");
+    assert!(ran.ok().contains("\nsay                Say something\n"), "{ran}");
     assert_eq!(project.read(".gantz/lock"), None, "help starts nothing");
 }
 

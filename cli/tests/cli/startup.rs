@@ -40,7 +40,8 @@ async fn help_fits_a_screen() {
       -V, --version  Print version
 
     Options of every command:
-          --manifest <FILE>     The manifest [env: GANTZ_CONFIG=] [default: gantz.yaml]
+          --manifest <FILE>     The manifest; `gantz.yaml` in this folder or one above it if not given
+                                [env: GANTZ_CONFIG=]
           --data-dir <DIR>      Where jobs are kept; `.gantz` beside the manifest if not given [env:
                                 GANTZ_DATA_DIR=]
           --stack <NAME>        Work on this stack on AWS instead of a data directory [env:

@@ -153,9 +153,9 @@ fn is_spared(entry: &DirEntry, spared: Option<&Path>) -> bool {
 }
 
 fn makes_a_job(entry: &DirEntry) -> bool {
-    let kind = entry.file_type();
     // Asking what a link leads to opens nothing, so a pipe does not hold it up.
-    !kind.is_dir() && !(entry.path_is_symlink() && entry.path().is_dir())
+    let is_folder = entry.file_type().is_dir() || (entry.path_is_symlink() && entry.path().is_dir());
+    !is_folder
 }
 
 fn by_components(a: &Path, b: &Path) -> Ordering {

@@ -1,6 +1,6 @@
 //! Which files a person means: a folder, a file, or a glob pattern.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use globset::{Glob, GlobBuilder, GlobMatcher};
 
@@ -69,7 +69,7 @@ impl Pattern {
     /// As in a shell, a name that begins with a dot is matched only where the pattern has the dot.
     fn is_hidden(&self, path: &Path) -> bool {
         let below = path.strip_prefix(&self.root).unwrap_or(path);
-        below.components().map(|part| part.as_os_str()).any(|name| {
+        below.components().map(Component::as_os_str).any(|name| {
             name.as_encoded_bytes().starts_with(b".")
                 && !self.dotted.iter().any(|matcher| matcher.is_match(name))
         })

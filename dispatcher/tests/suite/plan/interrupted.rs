@@ -162,7 +162,7 @@ async fn files_that_come_and_go_change_nothing_that_was_planned() {
         fs::remove_file(world.source().join(format!("m{:03}", 450 - polls))).unwrap();
         world.reopen().await;
     }
-    assert!((6..200).contains(&polls), "planners were interrupted {polls} times");
+    assert!(polls > 5, "planning was never interrupted");
     let (end, ran) = world.finish().await;
     let children = world.assert_children(end.batch.planned).await;
     assert_eq!(ran.len(), children.len());
