@@ -187,7 +187,7 @@ mod tests {
         1100 attempt began: attempt 1
         1200 attempt crashed: why
         1300 attempt began: attempt 2
-        1400 attempt failed: exit: why; next one at 1970-01-01T00:00:02.000Z
+        1400 attempt failed: exit_status: why; next one at 1970-01-01T00:00:02.000Z
         2000 attempt began: attempt 3
         2100 handed back: cancelled: why
         5000 due: attempt 4, unless something holds it up
