@@ -91,8 +91,7 @@ impl Summary {
     async fn add(&mut self, reader: &Reader, child: &JobRecord) -> Result<(), CliError> {
         let result = result_value(reader, child).await?;
         let text = |key: &str| result.as_ref().and_then(|value| value.get(key)).and_then(Value::as_str);
-        let size =
-            result.as_ref().and_then(|value| value.get("size_bytes")).and_then(Value::as_u64).unwrap_or(0);
+        let size = result.as_ref().and_then(|value| value.get("size")).and_then(Value::as_u64).unwrap_or(0);
         // Whatever did not succeed has no media type, but its file's name says what it was meant to be.
         let mut name = match text("media_type") {
             Some(media_type) => media_type.to_owned(),

@@ -66,6 +66,6 @@ async fn every_file_is_counted_in_little_memory() {
         .json_lines()
         .into_iter()
         .find(|job| job["label"].as_str().is_some_and(|l| l.ends_with("huge.bin")));
-    assert_eq!(huge.expect("its job")["result"]["size_bytes"], HUGE_BYTES);
+    assert_eq!(huge.expect("its job")["result"]["size"], HUGE_BYTES);
     fs::remove_file(project.path("huge.bin")).expect("it is there");
 }

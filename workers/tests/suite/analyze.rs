@@ -77,7 +77,9 @@ async fn files_are_analysed() {
     let path = folder.path().join("main.rs");
     std::fs::write(&path, "fn main() {}\n").expect("a file");
     let expect = json!({
-        "size_bytes": 13, "sha256": sha256_hex(b"fn main() {}\n"), "media_type": "text/x-rust", "lines": 1,
+        "size": 13, "sha256": sha256_hex(b"fn main() {}\n"), "media_type": "text/x-rust", "text": {
+            "encoding": "utf-8", "bom": false, "line_ending": "lf", "lines": 1, "words": 3, "longest_line_bytes": 12,
+        },
     });
     assert_says(&run(&anywhere(), json!({"path": path})).await, &expect);
     assert_says(&run(&below(folder.path()), json!({"path": "main.rs"})).await, &expect);
@@ -119,8 +121,8 @@ async fn pipes_do_not_hang_and_links_do_not_lead_out() {
     assert!(made.is_ok_and(|status| status.success()), "mkfifo");
 
     let tool = below(&root);
-    assert_says(&run(&tool, json!({"path": "in"})).await, &json!({"size_bytes": 1}));
-    assert_says(&run(&tool, json!({"path": "../root/inside"})).await, &json!({"size_bytes": 1}));
+    assert_says(&run(&tool, json!({"path": "in"})).await, &json!({"size": 1}));
+    assert_says(&run(&tool, json!({"path": "../root/inside"})).await, &json!({"size": 1}));
     for path in ["out", "../secret", "../missing", "a/../../secret", "/etc/hostname", "/missing"] {
         let outcome = run(&tool, json!({"path": path})).await;
         assert_fails(&outcome, ErrorKind::AccessDenied, Retry::Never, "outside the folder");
@@ -216,7 +218,7 @@ async fn objects_come_from_their_own_source() {
     let tool = AnalyzeFile::default().with_objects(Objects::new());
     let object = |key: &str| json!({"bucket": "b", "key": key});
     let expect = json!({
-        "bucket": "b", "key": "dir/name.txt", "version": "etag-1", "size_bytes": 10, "sha256": sha256_hex(b"xxxxxxxxxx"),
+        "bucket": "b", "key": "dir/name.txt", "version": "etag-1", "size": 10, "sha256": sha256_hex(b"xxxxxxxxxx"),
     });
     assert_says(&run(&tool, object("dir/name.txt")).await, &expect);
     for (key, kind, retry, says) in [
@@ -255,7 +257,7 @@ async fn a_large_sparse_file_takes_little_memory() {
     file.as_file().set_len(size).expect("a sparse file");
     let before = peak_memory_kb();
     let outcome = run(&anywhere(), json!({"path": file.path()})).await;
-    assert_says(&outcome, &json!({"size_bytes": size, "media_type": "application/octet-stream"}));
+    assert_says(&outcome, &json!({"size": size, "media_type": "application/octet-stream"}));
     let grown = peak_memory_kb() - before;
     assert!(grown < 4 * 1024, "grew by {grown} KB");
 }

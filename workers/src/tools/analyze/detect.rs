@@ -46,7 +46,7 @@ pub(super) fn detect(name: &str, head: &[u8], whole: bool) -> Detected {
     let charset = charset(head);
     let is_text = charset != Charset::Binary;
     if head.is_empty() {
-        return Detected { media_type: "application/x-empty", kind: Kind::Plain, charset };
+        return Detected { media_type: "inode/x-empty", kind: Kind::Plain, charset };
     }
     if let Some(media_type) = magic::media_type(head, is_text) {
         return Detected { media_type, kind: binary_kind(media_type), charset };

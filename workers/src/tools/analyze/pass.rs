@@ -61,18 +61,18 @@ pub(super) fn analyze(
     }
     let found = pass.finish(bytes, sample)?;
     let (sha256, sample) = if sample {
-        (None, Some(Sample { sampled: true, analyzed_bytes: wanted, sample_sha256: found.sha256 }))
+        (None, Some(Sample { analyzed_bytes: wanted, sample_sha256: found.sha256 }))
     } else {
         (Some(found.sha256), None)
     };
     Ok(Analysis {
         place: bounded(place),
-        size_bytes,
+        size: size_bytes,
         version,
         sha256,
+        sampled: sample.is_some(),
         sample,
         media_type: found.media_type,
-        encoding: found.encoding,
         text: found.text,
         detail: found.detail,
     })
@@ -95,7 +95,6 @@ fn bounded(place: &Place) -> Place {
 struct Found {
     sha256: String,
     media_type: &'static str,
-    encoding: Encoding,
     text: Option<super::report::TextReport>,
     detail: Option<Detail>,
 }
@@ -132,7 +131,7 @@ impl<'a> Pass<'a> {
         let counters = self.counters.unwrap_or_else(|| Counters::new(self.name, &self.head, !sample));
         let detected = counters.detected;
         let mut media_type = detected.media_type;
-        let (encoding, text, counted) = counters.finish(sample);
+        let (text, counted) = counters.finish(sample);
         let detail = match detected.kind {
             Kind::Image => Some(Detail::Image(image::measure(bytes, &self.head)?)),
             Kind::Parquet => Some(Detail::Parquet(parquet::read_footer(bytes)?)),
@@ -143,7 +142,7 @@ impl<'a> Pass<'a> {
             }
             _ => counted,
         };
-        Ok(Found { sha256: hex(&self.hasher.finalize()), media_type, encoding, text, detail })
+        Ok(Found { sha256: hex(&self.hasher.finalize()), media_type, text, detail })
     }
 }
 
@@ -151,6 +150,8 @@ impl<'a> Pass<'a> {
 struct Counters {
     detected: Detected,
     encoding: EncodingCheck,
+    /// Whether the text began with a byte order mark.
+    has_mark: bool,
     utf16: Option<Utf16>,
     text: TextCounter,
     detail: DetailCounter,
@@ -177,6 +178,7 @@ impl Counters {
         let mut counters = Self {
             detected,
             encoding: EncodingCheck::new(),
+            has_mark: mark > 0,
             utf16,
             text: TextCounter::default(),
             detail: DetailCounter::new(detected.kind),
@@ -205,7 +207,7 @@ impl Counters {
         self.detail.feed(text);
     }
 
-    fn finish(mut self, sample: bool) -> (Encoding, Option<super::report::TextReport>, Option<Detail>) {
+    fn finish(mut self, sample: bool) -> (Option<super::report::TextReport>, Option<Detail>) {
         if let (false, Some(utf16)) = (sample, &mut self.utf16) {
             let cut = utf16.finish();
             self.feed_text(cut.as_bytes());
@@ -215,8 +217,8 @@ impl Counters {
             Charset::Utf16(encoding) => encoding,
             Charset::Bytes { .. } => self.encoding.finish(sample),
         };
-        let text = (encoding != Encoding::Binary).then(|| self.text.finish());
-        (encoding, text, self.detail.finish(sample))
+        let text = (encoding != Encoding::Binary).then(|| self.text.finish(encoding, self.has_mark));
+        (text, self.detail.finish(sample))
     }
 }
 

@@ -12,23 +12,23 @@ pub struct Analysis {
     #[serde(flatten)]
     pub place: Place,
     /// Size in bytes.
-    pub size_bytes: u64,
+    pub size: u64,
     /// The source's own mark of this content, such as an ETag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// SHA-256 of all bytes, in hexadecimal. Absent if `sample` is present.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Present if only the start was analysed: everything but `size_bytes` then speaks of that start, except for what
+    /// Whether only the start was analysed.
+    pub sampled: bool,
+    /// Present if only the start was analysed: everything but `size` then speaks of that start, except for what
     /// formats keep at their end (a zip's directory, a Parquet footer).
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
     pub sample: Option<Sample>,
     /// Media type, told by the content; the name decides only between kinds of text.
     pub media_type: &'static str,
-    /// How characters are written.
-    pub encoding: Encoding,
-    /// Of text: lines, words and the like.
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    /// Of text: how it is written, lines and words.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<TextReport>,
     /// What only this kind of content has.
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
@@ -38,19 +38,17 @@ pub struct Analysis {
 /// Of an analysis of the first bytes only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sample {
-    /// Always true.
-    pub sampled: bool,
     /// Bytes analysed, from the start.
     pub analyzed_bytes: u64,
     /// SHA-256 of the bytes analysed.
     pub sample_sha256: String,
 }
 
-/// How characters are written.
+/// How characters are written: shown as the label of the WHATWG's Encoding Standard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Encoding {
-    /// Only bytes below 128. Also that of an empty file.
+    /// Only bytes below 128, which is UTF-8, too. Also that of an empty file.
+    #[serde(rename = "utf-8")]
     Ascii,
     /// UTF-8, with or without a byte order mark.
     #[serde(rename = "utf-8")]
@@ -62,27 +60,39 @@ pub enum Encoding {
     #[serde(rename = "utf-16be")]
     Utf16Be,
     /// One byte for each character, probably Latin-1 or Windows-1252.
-    #[serde(rename = "latin-1")]
+    #[serde(rename = "windows-1252")]
     Latin1,
     /// Text at its start, with bytes later that fit none of the above.
-    #[serde(rename = "unknown-8bit")]
+    #[serde(skip)]
     Unknown8Bit,
     /// No text.
+    #[serde(skip)]
     Binary,
+}
+
+impl Encoding {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields by reference")]
+    fn has_no_label(&self) -> bool {
+        matches!(self, Self::Unknown8Bit | Self::Binary)
+    }
 }
 
 /// Of text. UTF-16 is counted as the same text in UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TextReport {
+    /// How characters are written; absent if that is not known.
+    #[serde(skip_serializing_if = "Encoding::has_no_label")]
+    pub encoding: Encoding,
+    /// Whether it begins with a byte order mark.
+    pub bom: bool,
+    /// How lines end.
+    pub line_ending: LineEnding,
     /// Lines, each ended by a line feed, except perhaps the last.
     pub lines: u64,
     /// Words, separated by ASCII white space.
     pub words: u64,
     /// Bytes of the longest line without its line feed.
     pub longest_line_bytes: u64,
-    /// How lines end, if any does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line_ending: Option<LineEnding>,
 }
 
 /// How lines end.
@@ -93,8 +103,12 @@ pub enum LineEnding {
     Lf,
     /// Carriage returns and line feeds.
     Crlf,
-    /// Some of both.
+    /// Carriage returns alone.
+    Cr,
+    /// Some of these and some of those.
     Mixed,
+    /// No line ends.
+    None,
 }
 
 /// What only one kind of content has.
@@ -102,12 +116,14 @@ pub enum LineEnding {
 #[serde(rename_all = "snake_case")]
 pub enum Detail {
     /// Source code.
+    #[serde(rename = "source")]
     Code(Code),
     /// Comma, tab or otherwise separated values.
     Table(Table),
     /// JSON.
     Json(Json),
     /// JSON Lines.
+    #[serde(rename = "jsonl")]
     JsonLines(JsonLines),
     /// Parquet.
     Parquet(Parquet),
@@ -138,18 +154,18 @@ pub struct Table {
     /// What separates the values.
     pub delimiter: char,
     /// Whether the first row names the columns.
-    pub has_header: bool,
+    pub header: bool,
     /// Rows without the header.
     pub rows: u64,
     /// Columns of the first row, which is what the other rows are measured by.
-    pub column_count: u64,
+    pub columns_total: u64,
     /// The first hundred columns.
     pub columns: Vec<Column>,
     /// Rows with more or fewer values than the first.
     pub ragged_rows: u64,
     /// The lines on which the first of them start, counted from 1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ragged_lines: Vec<u64>,
+    pub ragged_at: Vec<u64>,
 }
 
 /// One column.
@@ -181,6 +197,7 @@ pub enum ColumnKind {
     /// Whole numbers of 64 bits. Digits after a leading zero are text: they are codes.
     Integer,
     /// Numbers.
+    #[serde(rename = "decimal")]
     Number,
     /// `true` and `false`, `yes` and `no`, in any case.
     Boolean,
@@ -245,7 +262,7 @@ pub struct JsonLines {
     pub malformed: u64,
     /// The first of them, counted from 1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub malformed_lines: Vec<u64>,
+    pub malformed_at: Vec<u64>,
     /// The first keys of the records, with their types.
     pub fields: Vec<Field>,
     /// Whether there are more keys than listed.

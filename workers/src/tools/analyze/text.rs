@@ -8,7 +8,9 @@ use super::report::{Encoding, LineEnding, TextReport};
 #[derive(Debug, Default)]
 pub(super) struct TextCounter {
     line_feeds: u64,
-    carriage_returns: u64,
+    /// Those before a line feed, and all of them.
+    returns_before_feeds: u64,
+    returns: u64,
     words: u64,
     longest_line: u64,
     current_line: u64,
@@ -26,27 +28,36 @@ impl TextCounter {
         self.last = Some(last);
     }
 
-    pub(super) fn finish(&self) -> TextReport {
+    pub(super) fn finish(&self, encoding: Encoding, bom: bool) -> TextReport {
         let unended = self.last.is_some_and(|last| last != b'\n');
         TextReport {
+            encoding,
+            bom,
+            line_ending: self.line_ending(),
             lines: self.line_feeds + u64::from(unended),
             words: self.words,
             longest_line_bytes: self.longest_line.max(self.current_line),
-            line_ending: match (self.line_feeds, self.carriage_returns) {
-                (0, _) => None,
-                (_, 0) => Some(LineEnding::Lf),
-                (feeds, returns) if feeds == returns => Some(LineEnding::Crlf),
-                _ => Some(LineEnding::Mixed),
-            },
+        }
+    }
+
+    fn line_ending(&self) -> LineEnding {
+        let both = self.returns_before_feeds;
+        match (self.line_feeds - both, both, self.returns - both) {
+            (0, 0, 0) => LineEnding::None,
+            (_, 0, 0) => LineEnding::Lf,
+            (0, _, 0) => LineEnding::Crlf,
+            (0, 0, _) => LineEnding::Cr,
+            _ => LineEnding::Mixed,
         }
     }
 
     fn count_lines(&mut self, before: u8, bytes: &[u8]) {
+        self.returns += memchr_iter(b'\r', bytes).count() as u64;
         let mut start = 0;
         for end in memchr_iter(b'\n', bytes) {
             let previous = if end == 0 { before } else { bytes[end - 1] };
             self.line_feeds += 1;
-            self.carriage_returns += u64::from(previous == b'\r');
+            self.returns_before_feeds += u64::from(previous == b'\r');
             self.longest_line = self.longest_line.max(self.current_line + (end - start) as u64);
             self.current_line = 0;
             start = end + 1;

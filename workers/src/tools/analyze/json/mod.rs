@@ -187,7 +187,7 @@ impl JsonLinesCounter {
         JsonLines {
             records: self.records,
             malformed: self.malformed,
-            malformed_lines: self.malformed_lines,
+            malformed_at: self.malformed_lines,
             fields,
             fields_truncated,
         }

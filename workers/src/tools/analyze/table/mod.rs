@@ -82,8 +82,8 @@ impl TableCounter {
     /// Ends the last row, unless this is a `sample` that may have cut it.
     pub(super) fn finish(mut self, sample: bool) -> Table {
         while !sample && self.step(b"").1 != ReadFieldResult::End {}
-        let has_header = self.first_row_is_header();
-        if !has_header {
+        let header = self.first_row_is_header();
+        if !header {
             let first_row = std::mem::take(&mut self.first_row);
             for (column, cell) in self.columns.iter_mut().zip(&first_row) {
                 column.observe(cell);
@@ -92,9 +92,9 @@ impl TableCounter {
         let name = |index: usize| self.first_row.get(index).map_or(&[][..], Vec::as_slice);
         Table {
             delimiter: char::from(self.delimiter),
-            has_header,
-            rows: self.rows.saturating_sub(u64::from(has_header)),
-            column_count: self.width,
+            header,
+            rows: self.rows.saturating_sub(u64::from(header)),
+            columns_total: self.width,
             columns: self
                 .columns
                 .into_iter()
@@ -102,7 +102,7 @@ impl TableCounter {
                 .map(|(index, column)| column.finish(name(index), index))
                 .collect(),
             ragged_rows: self.ragged_rows,
-            ragged_lines: self.ragged_lines,
+            ragged_at: self.ragged_lines,
         }
     }
 

@@ -15,11 +15,11 @@ fn tables_have_typed_columns() {
     assert_says(
         &analyze("a.csv", csv.as_bytes()),
         &json!({"media_type": "text/csv", "table": {
-            "delimiter": ",", "has_header": true, "rows": 3, "column_count": 6, "ragged_rows": 0,
+            "delimiter": ",", "header": true, "rows": 3, "columns_total": 6, "ragged_rows": 0,
             "columns": [
                 {"name": "id", "type": "integer", "nulls": 0, "min": 1, "max": 3, "distinct": 3},
                 {"name": "name", "type": "text", "nulls": 0, "min": "Ann", "max": "two�lines", "distinct": 3},
-                {"name": "price", "type": "number", "nulls": 1, "min": 9.5, "max": 10.0, "distinct": 2},
+                {"name": "price", "type": "decimal", "nulls": 1, "min": 9.5, "max": 10.0, "distinct": 2},
                 {"name": "paid", "type": "boolean", "nulls": 0, "distinct": 3},
                 {"name": "since", "type": "date", "nulls": 0, "min": "2025-12-31 10:00",
                  "max": "2026-03-01T00:00:00Z", "distinct": 3},
@@ -34,16 +34,16 @@ fn tables_are_read_in_many_forms() {
     let long_cell = format!("a,b\n{},2\n", "x".repeat(100_000));
     let cases: &[(&str, &str, serde_json::Value)] = &[
         ("a.csv", "a;b\n1;2\n", json!({"delimiter": ";", "rows": 1})),
-        ("a.csv", "a\n1\n2\n", json!({"delimiter": ",", "rows": 2, "column_count": 1})),
+        ("a.csv", "a\n1\n2\n", json!({"delimiter": ",", "rows": 2, "columns_total": 1})),
         ("a.tsv", "a\tb\n1\t2\n", json!({"delimiter": "\t", "rows": 1})),
         ("a.csv", "a|b,c|d\n1|2,3|4\n5|6|7\n", json!({"delimiter": "|"})),
-        ("a.csv", "1,2\n3,4\n", json!({"has_header": false, "rows": 2})),
-        ("a.csv", "a,a\n3,4\n", json!({"has_header": false})),
-        ("a.csv", "a,b\r\n1,2\r\n\r\n3\r\n4,5", json!({"rows": 3, "ragged_rows": 1, "ragged_lines": [4]})),
-        ("a.csv", "a,b\n\"1\n1\",2\n3,4,5\n", json!({"rows": 2, "ragged_rows": 1, "ragged_lines": [4]})),
+        ("a.csv", "1,2\n3,4\n", json!({"header": false, "rows": 2})),
+        ("a.csv", "a,a\n3,4\n", json!({"header": false})),
+        ("a.csv", "a,b\r\n1,2\r\n\r\n3\r\n4,5", json!({"rows": 3, "ragged_rows": 1, "ragged_at": [4]})),
+        ("a.csv", "a,b\n\"1\n1\",2\n3,4,5\n", json!({"rows": 2, "ragged_rows": 1, "ragged_at": [4]})),
         ("a.csv", "a,b\n1,\"open\n2,3\n", json!({"rows": 1, "ragged_rows": 0})),
-        ("a.csv", "\n", json!({"rows": 0, "column_count": 0, "columns": []})),
-        ("a.csv", "\u{feff}a,b\n1,2\n", json!({"has_header": true, "rows": 1})),
+        ("a.csv", "\n", json!({"rows": 0, "columns_total": 0, "columns": []})),
+        ("a.csv", "\u{feff}a,b\n1,2\n", json!({"header": true, "rows": 1})),
         ("a.csv", &long_cell, json!({"rows": 1, "ragged_rows": 0})),
         ("data", "x\ty\n1\t2\n3\t4\n", json!({"delimiter": "\t", "rows": 2})),
         ("data.txt", "x,y\n1,2\n3,4\n", json!({"delimiter": ",", "rows": 2})),
@@ -66,7 +66,7 @@ fn a_table_without_header_counts_its_first_row() {
         {"name": "column_1", "type": "integer", "nulls": 0, "min": 1, "max": 2, "distinct": 2},
         {"name": "column_2", "type": "text", "nulls": 0, "min": "x", "max": "y", "distinct": 2},
     ]);
-    assert_says(&report, &json!({"table": {"has_header": false, "columns": columns}}));
+    assert_says(&report, &json!({"table": {"header": false, "columns": columns}}));
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn wide_and_ragged_tables_stay_bounded() {
         content += "short\n";
     }
     let report = analyze("a.csv", content.as_bytes());
-    assert_says(&report, &json!({"table": {"column_count": 5_000, "ragged_rows": 50}}));
+    assert_says(&report, &json!({"table": {"columns_total": 5_000, "ragged_rows": 50}}));
     assert_eq!(report["table"]["columns"].as_array().map(Vec::len), Some(100));
-    assert_eq!(report["table"]["ragged_lines"].as_array().map(Vec::len), Some(20));
+    assert_eq!(report["table"]["ragged_at"].as_array().map(Vec::len), Some(20));
 }
 
 #[test]
@@ -171,8 +171,8 @@ fn json_lines_are_counted_line_by_line() {
         "{\"a\": 1, \"b\": {\"deep\": 1}}\n\n{\"a\": \"x\", \"c\": []}\r\n{broken\n{} {}\n[1]\n{\"a\": nul";
     assert_says(
         &analyze("a.jsonl", content.as_bytes()),
-        &json!({"media_type": "application/x-ndjson", "lines": 7, "json_lines": {
-            "records": 3, "malformed": 3, "malformed_lines": [4, 5, 7],
+        &json!({"media_type": "application/x-ndjson", "text": {"lines": 7}, "jsonl": {
+            "records": 3, "malformed": 3, "malformed_at": [4, 5, 7],
             "fields": [
                 {"name": "a", "types": ["integer", "string"], "count": 2},
                 {"name": "b", "types": ["object"], "count": 1},
@@ -183,6 +183,6 @@ fn json_lines_are_counted_line_by_line() {
     );
     let broken = "{\n".repeat(1_000);
     let report = analyze("a.ndjson", broken.as_bytes());
-    assert_says(&report, &json!({"json_lines": {"records": 0, "malformed": 1_000}}));
-    assert_eq!(report["json_lines"]["malformed_lines"].as_array().map(Vec::len), Some(20));
+    assert_says(&report, &json!({"jsonl": {"records": 0, "malformed": 1_000}}));
+    assert_eq!(report["jsonl"]["malformed_at"].as_array().map(Vec::len), Some(20));
 }

@@ -12,32 +12,54 @@ fn text_is_counted_and_its_encoding_told() {
     let cases = [
         (
             b"".to_vec(),
-            json!({"media_type": "application/x-empty", "encoding": "ascii", "lines": 0, "words": 0}),
+            json!({"media_type": "inode/x-empty", "text": {"encoding": "utf-8", "lines": 0, "words": 0}}),
         ),
-        (b"x".to_vec(), json!({"encoding": "ascii", "lines": 1, "words": 1, "longest_line_bytes": 1})),
-        (b"\n".to_vec(), json!({"lines": 1, "words": 0, "longest_line_bytes": 0, "line_ending": "lf"})),
+        (
+            b"x".to_vec(),
+            json!({"text": {"encoding": "utf-8", "lines": 1, "words": 1, "longest_line_bytes": 1}}),
+        ),
+        (
+            b"\n".to_vec(),
+            json!({"text": {"lines": 1, "words": 0, "longest_line_bytes": 0, "line_ending": "lf"}}),
+        ),
         (
             b"one two\nthree\n".to_vec(),
-            json!({"lines": 2, "words": 3, "longest_line_bytes": 7, "line_ending": "lf"}),
+            json!({"text": {"lines": 2, "words": 3, "longest_line_bytes": 7, "line_ending": "lf"}}),
         ),
         (
             b"one\r\ntwo\r\n".to_vec(),
-            json!({"lines": 2, "words": 2, "longest_line_bytes": 4, "line_ending": "crlf"}),
+            json!({"text": {"lines": 2, "words": 2, "longest_line_bytes": 4, "line_ending": "crlf"}}),
         ),
-        (b"one\r\ntwo\nthree".to_vec(), json!({"lines": 3, "line_ending": "mixed"})),
-        ("naïve €\n".into(), json!({"media_type": "text/plain", "encoding": "utf-8", "words": 2})),
-        ("\u{feff}marked".into(), json!({"encoding": "utf-8", "words": 1, "longest_line_bytes": 6})),
-        (b"M\xfcller\n".to_vec(), json!({"media_type": "text/plain", "encoding": "latin-1", "lines": 1})),
-        (b"caf\xc3".to_vec(), json!({"encoding": "latin-1"})),
-        (utf16("grün 🦀\nzwei", u16::to_le_bytes), json!({"encoding": "utf-16le", "lines": 2, "words": 3})),
-        (utf16("grün 🦀\nzwei", u16::to_be_bytes), json!({"encoding": "utf-16be", "lines": 2, "words": 3})),
-        (b"\xff\xfea\0b".to_vec(), json!({"encoding": "utf-16le", "lines": 1, "longest_line_bytes": 4})),
-        (b"\xff\xfe\x3d\xd8".to_vec(), json!({"encoding": "utf-16le", "longest_line_bytes": 3})),
+        (b"one\r\ntwo\nthree".to_vec(), json!({"text": {"lines": 3, "line_ending": "mixed"}})),
+        (b"one\rtwo\rthree".to_vec(), json!({"text": {"lines": 1, "words": 3, "line_ending": "cr"}})),
+        (b"one\rtwo\r\n".to_vec(), json!({"text": {"lines": 1, "line_ending": "mixed"}})),
+        (b"one".to_vec(), json!({"text": {"line_ending": "none", "bom": false}})),
+        ("naïve €\n".into(), json!({"media_type": "text/plain", "text": {"encoding": "utf-8", "words": 2}})),
         (
-            b"\0".to_vec(),
-            json!({"media_type": "application/octet-stream", "encoding": "binary", "lines": null}),
+            "\u{feff}marked".into(),
+            json!({"text": {"encoding": "utf-8", "bom": true, "words": 1, "longest_line_bytes": 6}}),
         ),
-        (b"a\xff\x01".to_vec(), json!({"encoding": "binary", "words": null})),
+        (b"\xef\xbb\xbf".to_vec(), json!({"size": 3, "text": {"bom": true, "lines": 0}})),
+        (
+            b"M\xfcller\n".to_vec(),
+            json!({"media_type": "text/plain", "text": {"encoding": "windows-1252", "lines": 1}}),
+        ),
+        (b"caf\xc3".to_vec(), json!({"text": {"encoding": "windows-1252"}})),
+        (
+            utf16("grün 🦀\nzwei", u16::to_le_bytes),
+            json!({"text": {"encoding": "utf-16le", "bom": true, "lines": 2, "words": 3}}),
+        ),
+        (
+            utf16("grün 🦀\nzwei", u16::to_be_bytes),
+            json!({"text": {"encoding": "utf-16be", "bom": true, "lines": 2, "words": 3}}),
+        ),
+        (
+            b"\xff\xfea\0b".to_vec(),
+            json!({"text": {"encoding": "utf-16le", "lines": 1, "longest_line_bytes": 4}}),
+        ),
+        (b"\xff\xfe\x3d\xd8".to_vec(), json!({"text": {"encoding": "utf-16le", "longest_line_bytes": 3}})),
+        (b"\0".to_vec(), json!({"media_type": "application/octet-stream", "text": null})),
+        (b"a\xff\x01".to_vec(), json!({"text": null})),
     ];
     for (content, expect) in cases {
         assert_says(&analyze("file", &content), &expect);
@@ -50,7 +72,7 @@ fn later_bytes_change_the_encoding_but_not_the_kind() {
     content.push(0);
     assert_says(
         &analyze("x.txt", &content),
-        &json!({"encoding": "unknown-8bit", "lines": 1, "longest_line_bytes": 40_001}),
+        &json!({"text": {"encoding": null, "lines": 1, "longest_line_bytes": 40_001}}),
     );
 }
 
@@ -81,7 +103,7 @@ fn code_is_told_from_comments() {
         ("A.HTML", "<!-- a\n b -->\n<p>\n", "HTML", [1, 2, 0]),
     ];
     for (name, content, language, [code, comment, blank]) in cases {
-        let expect = json!({"code": {
+        let expect = json!({"source": {
             "language": language, "code_lines": code, "comment_lines": comment, "blank_lines": blank,
         }});
         assert_says(&analyze(name, content.as_bytes()), &expect);
@@ -140,10 +162,11 @@ fn a_sample_says_that_it_is_one() {
     let report = analyze_start("a.txt", b"one two three", Some(7));
     let sha256 = gantz_core::ids::sha256_hex(b"one two");
     let expect = json!({
-        "sampled": true, "analyzed_bytes": 7, "sample_sha256": sha256, "sha256": null, "size_bytes": 13, "words": 2,
+        "sampled": true, "analyzed_bytes": 7, "sample_sha256": sha256, "sha256": null, "size": 13,
+        "text": {"words": 2},
     });
     assert_says(&report, &expect);
-    assert_says(&analyze_start("a.txt", b"one", Some(3)), &json!({"sampled": null, "words": 1}));
+    assert_says(&analyze_start("a.txt", b"one", Some(3)), &json!({"sampled": false, "text": {"words": 1}}));
 }
 
 #[test]
