@@ -229,14 +229,14 @@ pub struct Json {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
     /// Documents one after the other: 1 in an ordinary file.
-    pub documents: u64,
+    pub values: u64,
     /// The type of the (first) document.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub root: Option<JsonKind>,
+    pub kind: Option<JsonKind>,
     /// The deepest nesting: 0 for a scalar, 1 for `[]`.
     pub depth: u64,
     /// Values of every kind, at every depth.
-    pub values: u64,
+    pub nodes: u64,
     /// The first paths with their types, such as `users[].name`.
     pub paths: Vec<Field>,
     /// Whether there are more paths than listed.
@@ -249,6 +249,8 @@ pub struct Json {
 pub struct Fault {
     /// The line, counted from 1.
     pub line: u64,
+    /// The column, in bytes, counted from 1.
+    pub column: u64,
     /// What is wrong there.
     pub message: &'static str,
 }

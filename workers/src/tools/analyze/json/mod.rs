@@ -47,8 +47,9 @@ pub(super) struct JsonCounter {
     shape: Shape,
     documents: u64,
     depth: usize,
-    /// Line feeds in the pieces before this one.
+    /// Line feeds in the pieces before this one, and bytes behind the last of them.
     line_feeds: u64,
+    since_line_feed: u64,
     fault: Option<Fault>,
 }
 
@@ -60,6 +61,7 @@ impl JsonCounter {
             documents: 0,
             depth: 0,
             line_feeds: 0,
+            since_line_feed: 0,
             fault: None,
         }
     }
@@ -78,12 +80,26 @@ impl JsonCounter {
                     start += at;
                 }
                 Scanned::Fault(at, message) => {
-                    let line = self.line_feeds + count_line_feeds(&bytes[..start + at]) + 1;
-                    self.fault = Some(Fault { line, message });
+                    self.pass(&bytes[..start + at]);
+                    self.fault = Some(self.fault_here(message));
+                    return;
                 }
             }
         }
+        self.pass(bytes);
+    }
+
+    /// Takes note of bytes that were read.
+    fn pass(&mut self, bytes: &[u8]) {
         self.line_feeds += count_line_feeds(bytes);
+        self.since_line_feed = match memchr::memrchr(b'\n', bytes) {
+            Some(last) => (bytes.len() - last - 1) as u64,
+            None => self.since_line_feed + bytes.len() as u64,
+        };
+    }
+
+    fn fault_here(&self, message: &'static str) -> Fault {
+        Fault { line: self.line_feeds + 1, column: self.since_line_feed + 1, message }
     }
 
     /// What was found. The end of a `sample` may have cut the document.
@@ -92,7 +108,7 @@ impl JsonCounter {
             match self.scanner.end(&mut self.shape) {
                 Ok(()) => self.documents += 1,
                 Err(_) if sample => {}
-                Err(message) => self.fault = Some(Fault { line: self.line_feeds + 1, message }),
+                Err(message) => self.fault = Some(self.fault_here(message)),
             }
         }
         let (root, values) = (self.shape.root, self.shape.values);
@@ -103,10 +119,10 @@ impl JsonCounter {
                 None => (!sample).then_some(true),
             },
             error: self.fault,
-            documents: self.documents,
-            root,
+            values: self.documents,
+            kind: root,
             depth: self.depth as u64,
-            values,
+            nodes: values,
             paths,
             paths_truncated,
         }

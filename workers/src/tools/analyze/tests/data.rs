@@ -100,7 +100,7 @@ fn json_documents_have_a_shape() {
     assert_says(
         &analyze("a.json", content.as_bytes()),
         &json!({"media_type": "application/json", "json": {
-            "valid": true, "documents": 1, "root": "object", "depth": 6, "values": 14,
+            "valid": true, "values": 1, "kind": "object", "depth": 6, "nodes": 14,
             "paths": [
                 {"name": "users", "types": ["array"], "count": 1},
                 {"name": "users[]", "types": ["object"], "count": 2},
@@ -126,29 +126,35 @@ fn json_is_checked_and_bounded() {
     }
     many_keys.push('}');
     let cases: &[(&str, serde_json::Value)] = &[
-        ("[1, 2, 3]", json!({"valid": true, "root": "array", "depth": 1, "values": 4})),
-        (" 12 ", json!({"valid": true, "root": "integer", "depth": 0})),
-        ("{}{} []", json!({"valid": true, "documents": 3, "root": "object"})),
-        ("  \n", json!({"valid": false, "documents": 0, "error": {"line": 2}})),
-        ("{\"a\": 1,\n\n \"b\" 2}", json!({"valid": false, "error": {"line": 3, "message": "expected `:`"}})),
+        ("[1, 2, 3]", json!({"valid": true, "kind": "array", "depth": 1, "nodes": 4})),
+        (" 12 ", json!({"valid": true, "kind": "integer", "depth": 0})),
+        ("{}{} []", json!({"valid": true, "values": 3, "kind": "object"})),
+        ("  \n", json!({"valid": false, "values": 0, "error": {"line": 2}})),
+        (
+            "{\"a\": 1,\n\n \"b\" 2}",
+            json!({"valid": false, "error": {"line": 3, "column": 6, "message": "expected `:`"}}),
+        ),
         (
             "{\"a\": [1, 2",
             json!({"valid": false, "error": {"line": 1, "message": "the text ends before the value does"}}),
         ),
-        ("{\"a\": 1}}", json!({"valid": false, "documents": 1})),
-        ("<html>", json!({"valid": false, "documents": 0})),
+        ("{\"a\": 1}}", json!({"valid": false, "values": 1})),
+        ("[NaN]", json!({"valid": false, "error": {"line": 1, "column": 2}})),
+        ("[1,]", json!({"valid": false, "error": {"line": 1, "column": 4}})),
+        ("\u{feff}{}", json!({"valid": true, "kind": "object", "values": 1})),
+        ("<html>", json!({"valid": false, "values": 0})),
         (
             &deep,
             json!({"valid": false, "depth": 10_000, "error": {"message": "nested too deeply to be followed"}}),
         ),
         (&balanced, json!({"valid": true, "depth": 9_000})),
-        (&many_keys, json!({"valid": true, "values": 1_002, "paths_truncated": true})),
+        (&many_keys, json!({"valid": true, "nodes": 1_002, "paths_truncated": true})),
     ];
     for (content, expect) in cases {
         assert_says(&analyze("a.json", content.as_bytes()), &json!({"json": expect}));
     }
     let sample = analyze_start("a.json", b"{\"a\": [1, 2]}", Some(9));
-    assert_says(&sample, &json!({"json": {"valid": null, "error": null, "root": "object"}}));
+    assert_says(&sample, &json!({"json": {"valid": null, "error": null, "kind": "object"}}));
 }
 
 #[test]
