@@ -117,11 +117,23 @@ async fn follow(session: &Session, id: &JobId, wish: &Wish, signals: &mut Signal
     }
 }
 
-/// One line for each child, in the order of their index. The file appears whole.
+/// One line for each child, in the order of their index. The file appears whole, or not at all.
 async fn write_results(reader: &Reader, progress: &BatchProgress, path: &Path) -> Result<(), CliError> {
-    let cannot = |error: io::Error| CliError::failed(format!("cannot write `{}`: {error}", path.display()));
     let unfinished = path.with_added_extension("part");
-    let mut file = io::BufWriter::new(File::create(&unfinished).map_err(cannot)?);
+    let written = write_lines(reader, progress, &unfinished).await.and_then(|()| {
+        fs::rename(&unfinished, path)
+            .map_err(|error| CliError::failed(format!("cannot write `{}`: {error}", path.display())))
+    });
+    if written.is_err() {
+        // The error that matters is the first one.
+        fs::remove_file(&unfinished).ok();
+    }
+    written
+}
+
+async fn write_lines(reader: &Reader, progress: &BatchProgress, path: &Path) -> Result<(), CliError> {
+    let cannot = |error: io::Error| CliError::failed(format!("cannot write `{}`: {error}", path.display()));
+    let mut file = io::BufWriter::new(File::create(path).map_err(cannot)?);
     let page = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
     let mut first = 0;
     while first < progress.batch.planned {
@@ -139,8 +151,7 @@ async fn write_results(reader: &Reader, progress: &BatchProgress, path: &Path) -
         }
         first += page;
     }
-    file.into_inner().map_err(io::IntoInnerError::into_error).map_err(cannot)?.sync_all().map_err(cannot)?;
-    fs::rename(unfinished, path).map_err(cannot)
+    file.into_inner().map_err(io::IntoInnerError::into_error).map_err(cannot)?.sync_all().map_err(cannot)
 }
 
 async fn end(session: &Session, progress: &BatchProgress, wish: &Wish) -> Outcome {

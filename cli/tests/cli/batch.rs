@@ -325,3 +325,26 @@ async fn what_is_no_file_and_what_has_an_odd_name() {
         lines.iter().map(|line| text(&line["result"]["sha256"])).collect();
     assert_eq!(hashes.len(), 5, "each was read by its own name");
 }
+
+/// A file of results that cannot get its name leaves nothing behind, and the batch is no worse for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_that_cannot_be_written() {
+    let project = Project::empty();
+    project.write("in/a.csv", "a\n");
+    project.write("taken/by-a-folder", "");
+    let ran = project.gantz(&[
+        "batch",
+        "analyze_file",
+        "--files",
+        "in/*",
+        "--id",
+        "batch-kept",
+        "--results",
+        "taken",
+    ]);
+    assert!(ran.await.failed(1).contains("cannot write `taken`"));
+    assert!(!project.path("taken.part").exists(), "an unfinished file was left");
+    let again = ["batch", "analyze_file", "--resume", "batch-kept", "--results", "out.jsonl", "-o", "json"];
+    assert_eq!(project.gantz(&again).await.json()["by_status"], json!({"SUCCEEDED": 1}));
+    assert_eq!(project.read("out.jsonl").map(|lines| lines.lines().count()), Some(1));
+}

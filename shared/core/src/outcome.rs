@@ -27,12 +27,12 @@ pub enum Outcome {
 impl Outcome {
     /// A failure that another attempt cannot mend.
     pub fn permanent(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self::Failed(Failure::new(kind, message, Retry::Never))
+        Self::Failed(Failure::permanent(kind, message))
     }
 
     /// A failure that another attempt may mend, after the tool's usual backoff.
     pub fn transient(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self::Failed(Failure::new(kind, message, Retry::Backoff))
+        Self::Failed(Failure::transient(kind, message))
     }
 }
 
@@ -53,6 +53,16 @@ impl Failure {
     /// A failure whose effect follows from its kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>, retry: Retry) -> Self {
         Self { kind, message: message.into(), retry, effect: Effect::ByKind }
+    }
+
+    /// One that another attempt cannot mend.
+    pub fn permanent(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::new(kind, message, Retry::Never)
+    }
+
+    /// One that another attempt may mend, after the tool's usual backoff.
+    pub fn transient(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::new(kind, message, Retry::Backoff)
     }
 
     /// The same failure, of a call whose answer got lost: it may or may not have been carried out.
@@ -85,7 +95,6 @@ pub enum Retry {
 /// The class of a failure: stable names that programs may match on, a closed list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// The submission is wrong: its parameters do not fit the tool, or another field holds what it cannot.
     Invalid,

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use self::settings::CreateFunctionSettings;
-use super::failure::{failure, invalid, permanent};
+use super::failure::{failure, invalid};
 use crate::session::{LazySession, Session};
 
 /// Time for the upload of a package of the largest size over a slow line.
@@ -103,7 +103,10 @@ impl CreateFunction {
             settings::Package::Object { bucket, key } => builder.s3_bucket(bucket).s3_key(key).build(),
             settings::Package::File { path } => {
                 let files = self.files.clone().ok_or_else(|| {
-                    permanent(ErrorKind::AccessDenied, "this process has no files to make functions from")
+                    Failure::permanent(
+                        ErrorKind::AccessDenied,
+                        "this process has no files to make functions from",
+                    )
                 })?;
                 builder.zip_file(package::read(files, path).await?).build()
             }
@@ -210,7 +213,7 @@ async fn own(session: &Session, name: &str, job_id: &str) -> Result<Function, Fa
     let tag = found.tags().and_then(|tags| tags.get(JOB_TAG));
     match found.configuration {
         Some(function) if tag.is_some_and(|tag| tag == job_id) => Ok(function.into()),
-        _ => Err(permanent(ErrorKind::ToolError, format!("Function {name} already exists"))),
+        _ => Err(Failure::permanent(ErrorKind::ToolError, format!("Function {name} already exists"))),
     }
 }
 

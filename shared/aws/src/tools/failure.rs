@@ -104,14 +104,9 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// A failure that another attempt cannot mend.
-pub(super) fn permanent(kind: ErrorKind, message: impl Into<String>) -> Failure {
-    Failure::new(kind, message, Retry::Never)
-}
-
 /// Parameters that cannot be right.
 pub(super) fn invalid(message: impl Into<String>) -> Failure {
-    permanent(ErrorKind::Invalid, message)
+    Failure::permanent(ErrorKind::Invalid, message)
 }
 
 #[cfg(test)]

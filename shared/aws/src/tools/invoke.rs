@@ -9,12 +9,12 @@ use aws_sdk_lambda::operation::invoke::InvokeOutput;
 use aws_sdk_lambda::types::InvocationType;
 use aws_smithy_types::{Blob, base64};
 use gantz_core::limits::JSON_DEPTH_MAX;
-use gantz_core::outcome::{ErrorKind, Failure, Outcome, Retry, truncate};
+use gantz_core::outcome::{ErrorKind, Failure, Outcome, truncate};
 use gantz_core::tool::{Call, Tool};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::failure::{effect_failure, invalid, permanent};
+use super::failure::{effect_failure, invalid};
 use crate::session::LazySession;
 
 /// What Lambda takes and gives when the caller waits: 6 MB each way.
@@ -133,12 +133,12 @@ fn answered(answer: &InvokeOutput) -> Result<Value, Failure> {
     if payload.len() > SYNC_MAX_BYTES {
         let message =
             format!("the function answered {} bytes, at most {SYNC_MAX_BYTES} are taken", payload.len());
-        return Err(permanent(ErrorKind::ResultTooLarge, message));
+        return Err(Failure::permanent(ErrorKind::ResultTooLarge, message));
     }
     let response = read_response(payload);
     if !fits(&response, JSON_DEPTH_MAX - 1) {
         let message = format!("the function's answer is nested more than {} deep", JSON_DEPTH_MAX - 1);
-        return Err(permanent(ErrorKind::ToolError, message));
+        return Err(Failure::permanent(ErrorKind::ToolError, message));
     }
     Ok(json!({
         "status_code": answer.status_code,
@@ -167,7 +167,7 @@ fn function_error(handled: &str, payload: &[u8]) -> Failure {
     };
     truncate(&mut message, QUOTE_MAX_BYTES);
     let message = format!("the function failed ({}): {message}", handled.to_ascii_lowercase());
-    Failure::new(ErrorKind::FunctionError, message, Retry::Backoff)
+    Failure::transient(ErrorKind::FunctionError, message)
 }
 
 /// Whether containers are nested at most `depth` deep: a result is stored inside other documents.
@@ -181,6 +181,8 @@ fn fits(value: &Value, depth: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use gantz_core::outcome::Retry;
+
     use super::*;
 
     #[test]

@@ -154,7 +154,7 @@ impl AnalyzeFile {
             Ok(result) => result.map_err(failure),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => Err(transient(ErrorKind::Unavailable, error.to_string())),
+                Err(error) => Err(Failure::transient(ErrorKind::Unavailable, error.to_string())),
             },
         }
     }
@@ -176,19 +176,19 @@ fn failure(error: PassError) -> Failure {
     let message = with_sources(&error);
     match error {
         PassError::Read(ReadError::Source(error)) => match error {
-            SourceError::NotFound { .. } => permanent(ErrorKind::NotFound, message),
-            SourceError::Forbidden { .. } => permanent(ErrorKind::AccessDenied, message),
-            SourceError::NotRegular { .. } => permanent(ErrorKind::NotRegularFile, message),
-            SourceError::Invalid { .. } => permanent(ErrorKind::Invalid, message),
+            SourceError::NotFound { .. } => Failure::permanent(ErrorKind::NotFound, message),
+            SourceError::Forbidden { .. } => Failure::permanent(ErrorKind::AccessDenied, message),
+            SourceError::NotRegular { .. } => Failure::permanent(ErrorKind::NotRegularFile, message),
+            SourceError::Invalid { .. } => Failure::permanent(ErrorKind::Invalid, message),
             SourceError::Throttled { retry_after_ms, .. } => {
                 let retry = retry_after_ms.map_or(Retry::Backoff, Retry::After);
                 Failure::new(ErrorKind::Throttled, message, retry)
             }
-            SourceError::Unavailable { .. } => transient(ErrorKind::Unavailable, message),
+            SourceError::Unavailable { .. } => Failure::transient(ErrorKind::Unavailable, message),
         },
         // Another attempt reads the file as it then is.
-        PassError::Shrank { .. } => transient(ErrorKind::ChangedDuringRead, message),
-        PassError::Read(ReadError::Stopped) => transient(ErrorKind::Cancelled, message),
+        PassError::Shrank { .. } => Failure::transient(ErrorKind::ChangedDuringRead, message),
+        PassError::Read(ReadError::Stopped) => Failure::transient(ErrorKind::Cancelled, message),
     }
 }
 
@@ -198,15 +198,7 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 }
 
 fn invalid(message: &str) -> Failure {
-    permanent(ErrorKind::Invalid, message.to_owned())
-}
-
-fn permanent(kind: ErrorKind, message: String) -> Failure {
-    Failure::new(kind, message, Retry::Never)
-}
-
-fn transient(kind: ErrorKind, message: String) -> Failure {
-    Failure::new(kind, message, Retry::Backoff)
+    Failure::permanent(ErrorKind::Invalid, message.to_owned())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use gantz_core::manifest::CommandOutput;
-use gantz_core::outcome::{ErrorKind, Failure, Outcome, Retry};
+use gantz_core::outcome::{ErrorKind, Failure, Outcome};
 use serde_json::Value;
 
 use super::super::document;
@@ -58,7 +58,7 @@ pub(super) fn judge(program: &Path, output: CommandOutput, permanent: &[i32], en
 
 /// Cut off in the middle of what it did: another attempt may mend it, if its effect allows one.
 fn doubtful(message: String) -> Outcome {
-    Outcome::Failed(Failure::new(ErrorKind::ExitStatus, message, Retry::Backoff).in_doubt())
+    Outcome::Failed(Failure::transient(ErrorKind::ExitStatus, message).in_doubt())
 }
 
 fn with_stderr(message: String, stderr: &str) -> String {
@@ -108,7 +108,7 @@ fn without_last_line_end(mut text: String) -> String {
 mod tests {
     use std::os::unix::process::ExitStatusExt;
 
-    use gantz_core::outcome::{Failure, Retry};
+    use gantz_core::outcome::Retry;
     use serde_json::json;
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use gantz_core::outcome::{ErrorKind, Failure, Outcome, Retry};
+use gantz_core::outcome::{ErrorKind, Failure, Outcome};
 use reqwest::Response;
 
 use super::allow::AllowList;
@@ -60,7 +60,7 @@ pub(super) fn failed(request: &Request, error: reqwest::Error) -> Outcome {
                 return Outcome::transient(ErrorKind::Unavailable, message);
             }
             let message = format!("{message}; it may or may not have been done");
-            Outcome::Failed(Failure::new(ErrorKind::Unavailable, message, Retry::Backoff).in_doubt())
+            Outcome::Failed(Failure::transient(ErrorKind::Unavailable, message).in_doubt())
         }
     }
 }

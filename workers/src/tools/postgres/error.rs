@@ -40,7 +40,7 @@ impl QueryError {
     pub(super) fn into_failure(self) -> Failure {
         match self {
             Self::Database(error) => of_statement(&error),
-            Self::InDoubt(error) => permanent(
+            Self::InDoubt(error) => Failure::permanent(
                 ErrorKind::Unavailable,
                 format!(
                     "the connection broke when the statement was committed; it may or may not have been: {}",
@@ -61,7 +61,7 @@ pub(super) fn of_connecting(error: &Error) -> Failure {
             let (kind, retry) = classify(code.code());
             Failure::new(kind, message, retry)
         }
-        None => transient(ErrorKind::Unavailable, message),
+        None => Failure::transient(ErrorKind::Unavailable, message),
     }
 }
 
@@ -78,9 +78,9 @@ fn of_statement(error: &Error) -> Failure {
         }
         // A value that the driver could not send or read will not fare better the next time.
         None if !error.is_closed() && error.source().is_some_and(|source| !source.is::<std::io::Error>()) => {
-            permanent(ErrorKind::Invalid, whole(error))
+            Failure::permanent(ErrorKind::Invalid, whole(error))
         }
-        None => transient(ErrorKind::Unavailable, format!("lost the connection: {}", whole(error))),
+        None => Failure::transient(ErrorKind::Unavailable, format!("lost the connection: {}", whole(error))),
     }
 }
 
@@ -119,16 +119,8 @@ fn whole(error: &Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-pub(super) fn permanent(kind: ErrorKind, message: impl Into<String>) -> Failure {
-    Failure::new(kind, message, Retry::Never)
-}
-
-pub(super) fn transient(kind: ErrorKind, message: impl Into<String>) -> Failure {
-    Failure::new(kind, message, Retry::Backoff)
-}
-
 pub(super) fn invalid(message: impl Into<String>) -> Failure {
-    permanent(ErrorKind::Invalid, message)
+    Failure::permanent(ErrorKind::Invalid, message)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use self::error::{QueryError, invalid, permanent, transient};
+use self::error::{QueryError, invalid};
 use self::pool::Database;
 pub use self::settings::PostgresSettings;
 use self::statement::Query;
@@ -73,11 +73,15 @@ impl PostgresQuery {
         if !(1..=ROWS_MAX).contains(&max_rows) {
             return Err(invalid(format!("`max_rows` is {max_rows}, expected 1 to {ROWS_MAX}")));
         }
-        let database = self.database.as_ref().map_err(|problem| permanent(ErrorKind::ToolError, problem))?;
+        let database =
+            self.database.as_ref().map_err(|problem| Failure::permanent(ErrorKind::ToolError, problem))?;
         let mut lease = database.lease().await?;
         let left = Duration::from_millis(timeout_ms).saturating_sub(started.elapsed() + MARGIN);
         if left.is_zero() {
-            return Err(transient(ErrorKind::Timeout, "no time was left when the database could be reached"));
+            return Err(Failure::transient(
+                ErrorKind::Timeout,
+                "no time was left when the database could be reached",
+            ));
         }
         let Parameters { sql, params, .. } = parameters;
         let query = Query { sql, params, max_rows, timeout: left, writes: database.writes() };

@@ -10,7 +10,7 @@ use gantz_core::outcome::{ErrorKind, Failure};
 use tokio::runtime::Handle;
 use tokio_postgres::CancelToken;
 
-use super::error::{self, permanent, transient};
+use super::error::{self};
 use super::settings::{Address, PostgresSettings};
 use super::tls::Tls;
 
@@ -58,7 +58,8 @@ impl Database {
     /// A connection that answers, for the caller alone.
     pub(super) async fn lease(&self) -> Result<Lease, Failure> {
         let opened = self.shared.opened.get_or_init(|| self.shared.pool());
-        let (pool, tls) = opened.as_ref().map_err(|problem| permanent(ErrorKind::ToolError, problem))?;
+        let (pool, tls) =
+            opened.as_ref().map_err(|problem| Failure::permanent(ErrorKind::ToolError, problem))?;
         let client = pool.get().await.map_err(unavailable)?;
         Ok(Lease { cancel: client.cancel_token(), client: Some(client), tls: tls.clone() })
     }
@@ -84,7 +85,9 @@ impl Shared {
 fn unavailable(error: deadpool_postgres::PoolError) -> Failure {
     match error {
         deadpool_postgres::PoolError::Backend(error) => error::of_connecting(&error),
-        error => transient(ErrorKind::Unavailable, format!("no connection to the database: {error}")),
+        error => {
+            Failure::transient(ErrorKind::Unavailable, format!("no connection to the database: {error}"))
+        }
     }
 }
 

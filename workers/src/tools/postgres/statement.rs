@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Transaction};
 use futures_util::TryStreamExt;
-use gantz_core::outcome::ErrorKind;
+use gantz_core::outcome::{ErrorKind, Failure};
 use serde_json::{Map, Value, json};
 use tokio_postgres::{Column, Row, Statement};
 
 use super::cell::{Cell, is_supported};
-use super::error::{QueryError, invalid, permanent};
+use super::error::{QueryError, invalid};
 use super::param::Param;
 
 /// Rows that are asked for at once: what comes after the last one that is wanted is waste.
@@ -121,7 +121,7 @@ impl Rows {
         if self.bytes > BYTES_MAX {
             if self.rows.is_empty() {
                 let message = format!("one row is more than {BYTES_MAX} bytes");
-                return Err(QueryError::Refused(permanent(ErrorKind::ResultTooLarge, message)));
+                return Err(QueryError::Refused(Failure::permanent(ErrorKind::ResultTooLarge, message)));
             }
             self.truncated = true;
             return Ok(());

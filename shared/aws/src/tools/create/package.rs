@@ -7,7 +7,7 @@ use gantz_core::outcome::{ErrorKind, Failure, Retry};
 use gantz_core::ports::{ByteSource, Place, SourceError};
 use tokio::runtime::Handle;
 
-use super::super::failure::{invalid, permanent};
+use super::super::failure::invalid;
 
 /// What Lambda takes in the request itself. Larger packages come from S3.
 const PACKAGE_MAX_BYTES: usize = 50 * 1024 * 1024;
@@ -43,7 +43,7 @@ async fn read_all(files: &dyn ByteSource, path: String) -> Result<Blob, Failure>
         let more = opened.reader.read_at(read as u64, &mut bytes[read..]).await.map_err(unread)?;
         if more == 0 {
             let message = "the package became shorter while it was read";
-            return Err(Failure::new(ErrorKind::ChangedDuringRead, message, Retry::Backoff));
+            return Err(Failure::transient(ErrorKind::ChangedDuringRead, message));
         }
         read += more;
     }
@@ -56,10 +56,10 @@ async fn read_all(files: &dyn ByteSource, path: String) -> Result<Blob, Failure>
 fn unread(error: SourceError) -> Failure {
     let message = error.to_string();
     match error {
-        SourceError::NotFound { .. } => permanent(ErrorKind::NotFound, message),
-        SourceError::Forbidden { .. } => permanent(ErrorKind::AccessDenied, message),
-        SourceError::NotRegular { .. } => permanent(ErrorKind::NotRegularFile, message),
-        SourceError::Invalid { .. } => permanent(ErrorKind::Invalid, message),
+        SourceError::NotFound { .. } => Failure::permanent(ErrorKind::NotFound, message),
+        SourceError::Forbidden { .. } => Failure::permanent(ErrorKind::AccessDenied, message),
+        SourceError::NotRegular { .. } => Failure::permanent(ErrorKind::NotRegularFile, message),
+        SourceError::Invalid { .. } => Failure::permanent(ErrorKind::Invalid, message),
         SourceError::Throttled { retry_after_ms, .. } => {
             let retry = retry_after_ms.map_or(Retry::Backoff, Retry::After);
             Failure::new(ErrorKind::Throttled, message, retry)

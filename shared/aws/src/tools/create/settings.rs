@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gantz_core::outcome::{ErrorKind, Failure};
 
-use super::super::failure::{invalid, permanent};
+use super::super::failure::invalid;
 
 /// Which functions may be created. Nothing, unless both parts are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl CreateFunctionSettings {
             }
             (_, allowed) => {
                 let message = format!("`{code_path}` may not be used: packages lie {}", allowed.shown());
-                Err(permanent(ErrorKind::AccessDenied, message))
+                Err(Failure::permanent(ErrorKind::AccessDenied, message))
             }
         }
     }
@@ -105,7 +105,7 @@ fn split_object(place: &str) -> Option<(&str, &str)> {
 
 fn off(variable: &str, what: &str) -> Failure {
     let message = format!("creating functions is off: to allow it, set the worker's `{variable}` to {what}");
-    permanent(ErrorKind::AccessDenied, message)
+    Failure::permanent(ErrorKind::AccessDenied, message)
 }
 
 #[cfg(test)]
