@@ -1,5 +1,6 @@
 //! A whole fleet in this process: dispatcher, planner, workers and the HTTP API over one data directory.
 
+use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use gantz_core::policy::Effects;
 use gantz_core::ports::{JobQueue, Ports};
 use gantz_dispatcher::http::{HttpSettings, router_with};
 use gantz_dispatcher::{Dispatcher, plan};
-use gantz_embedded::{Directory, Embedded, LockError, Settings};
+use gantz_embedded::{Directory, Embedded, Settings};
 use gantz_workers::{Phase, Switch, Worker, dead_letters, pool};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -56,6 +57,7 @@ pub(crate) struct Node {
     /// What is simply dropped.
     services: JoinSet<()>,
     endpoint: PathBuf,
+    _owner: File,
     /// How long jobs may still run when a command has done its own work.
     patience: Duration,
 }
@@ -70,11 +72,14 @@ impl Node {
         port: u16,
         backlog_max: Option<u64>,
     ) -> Result<Option<Self>, CliError> {
-        let directory = match Directory::lock(&project.data_dir) {
-            Ok(directory) => directory,
-            Err(LockError::InUse(_)) => return Ok(None),
-            Err(error) => return Err(CliError::failed(error.to_string())),
-        };
+        let directory =
+            Directory::create(&project.data_dir).map_err(|error| CliError::failed(error.to_string()))?;
+        let owner = File::create(project.data_dir.join("owner"))?;
+        match owner.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
         let endpoint = endpoint_file(&project.data_dir);
         if let Err(error) = std::fs::remove_file(&endpoint)
             && error.kind() != std::io::ErrorKind::NotFound
@@ -105,6 +110,7 @@ impl Node {
             tasks: JoinSet::new(),
             services: JoinSet::new(),
             endpoint,
+            _owner: owner,
             patience: if runs_anything_once(&manifest) { DRAIN } else { Duration::ZERO },
         };
         if duty == Duty::Fleet {

@@ -57,7 +57,7 @@ pub(crate) struct Working {
 impl Fleet {
     pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
         let (clock, entropy) = (machine::clock(), machine::entropy());
-        let embedded = Embedded::open(Directory::lock(dir)?, clock.clone(), Settings::default())?;
+        let embedded = Embedded::open(Directory::create(dir)?, clock.clone(), Settings::default())?;
         let ports = Ports::of(embedded);
         let manifest = Arc::new(Manifest::parse("load-test", MANIFEST)?);
         let settings = ToolSettings { base_dir: dir.to_owned(), http: HttpClient::new(clock.clone()) };

@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (clock, entropy) = (machine::clock(), machine::entropy());
     let directory = tempfile::tempdir()?;
     let ports =
-        Ports::of(Embedded::open(Directory::lock(directory.path())?, clock.clone(), Settings::default())?);
+        Ports::of(Embedded::open(Directory::create(directory.path())?, clock.clone(), Settings::default())?);
 
     let manifest = Arc::new(Manifest::parse("example", MANIFEST)?);
     let settings = ToolSettings { base_dir: directory.path().into(), http: HttpClient::new(clock.clone()) };

@@ -138,7 +138,7 @@ async fn check_events(view: &View, singles: &[JobRecord], batch: &BatchProgress)
 
 /// Messages that are left in the queues of a directory that nobody owns.
 async fn left_in_queues(folder: &Path) -> u64 {
-    let directory = Directory::lock(&folder.join(".gantz")).expect("the data directory");
+    let directory = Directory::create(&folder.join(".gantz")).expect("the data directory");
     let embedded = Embedded::open(directory, machine::clock(), Settings::default()).expect("the database");
     let lane = Lane::default_lane();
     let mut left = 0;

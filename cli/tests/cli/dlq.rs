@@ -74,7 +74,7 @@ async fn lanes_are_those_of_the_manifest() {
 const SENT_AT_MS: u64 = 1_700_000_000_000;
 
 async fn put_in_lane(project: &Project, body: &str) {
-    let directory = Directory::lock(&project.path(".gantz")).expect("the data directory");
+    let directory = Directory::create(&project.path(".gantz")).expect("the data directory");
     let clock = Clock::new(|| SENT_AT_MS);
     let embedded = Embedded::open(directory, clock, Settings::default()).expect("the database");
     let lane = QueueName::Lane(Lane::try_new("fast").expect("a lane"));

@@ -77,7 +77,7 @@ impl BatchStore for Embedded {
         now_ms: u64,
     ) -> PortResult<Option<BatchRecord>> {
         let (id, changed) = (id.clone(), id.clone());
-        let changes = self.changes.clone();
+        let changes = self.shared.changes.clone();
         self.writer
             .call_then(
                 move |connection| mark(connection, &id, index, status, now_ms),

@@ -18,7 +18,7 @@ const SCHEME: &str = "blob:";
 impl BlobStore for Embedded {
     async fn put(&self, bytes: Vec<u8>) -> Result<String, BlobError> {
         let folder = folder(self.path());
-        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(self.clock.now_ms());
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(self.shared.clock.now_ms());
         blocking(move || {
             let name = sha256_hex(&bytes);
             private::folder(&folder).map_err(|error| io_error(&error))?;

@@ -20,6 +20,11 @@ impl Changes {
         }
     }
 
+    /// Tells everybody who waits for any row.
+    pub(crate) fn touch_all(&self) {
+        self.lock().values().for_each(|notify| notify.notify_waiters());
+    }
+
     /// Joins those who wait for this row, until the value returned is dropped.
     pub(crate) fn watch(&self, id: &JobId) -> Watch {
         let notify = Arc::clone(self.lock().entry(id.clone()).or_default());

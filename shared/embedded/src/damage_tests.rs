@@ -15,7 +15,7 @@ use crate::{Directory, Embedded, Settings};
 
 fn open() -> (Embedded, TempDir) {
     let folder = TempDir::new().unwrap();
-    let directory = Directory::lock(folder.path()).unwrap();
+    let directory = Directory::create(folder.path()).unwrap();
     (Embedded::open(directory, Clock::new(|| NOW_MS), Settings::default()).unwrap(), folder)
 }
 

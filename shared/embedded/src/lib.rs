@@ -1,7 +1,7 @@
 //! The ports of Gantz over one directory: SQLite for rows, messages and events, files for blobs.
 //!
-//! One process owns the directory (a lock proves it); others may read. All writes go through one thread that commits
-//! whatever is waiting as one group, so that a flush to disk serves many callers.
+//! Any number of processes of one machine may share the directory. All writes of a process go through one thread that
+//! commits whatever is waiting as one group, so that a flush to disk serves many callers.
 
 mod batches;
 mod blobs;
@@ -13,7 +13,9 @@ mod fleet;
 mod lock;
 mod notes;
 mod open;
+mod pause;
 mod private;
+mod process;
 mod queue;
 mod readers;
 mod rows;
@@ -21,6 +23,7 @@ mod schema;
 mod store;
 mod sweep;
 mod view;
+mod watch;
 mod writer;
 
 pub use events::StoredEvent;

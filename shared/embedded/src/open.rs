@@ -1,21 +1,19 @@
 //! Opening a data directory.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gantz_core::host::Clock;
 use gantz_core::limits;
-use rusqlite::Connection;
 
 use crate::changes::Changes;
 use crate::lock::{Directory, LockError};
-use crate::private;
+use crate::process::{self, JoinError, Membership};
 use crate::queue::Queues;
-use crate::rows::Epoch;
-use crate::schema;
 use crate::view::View;
 use crate::writer::Writer;
+use crate::{private, schema, watch};
 
 /// How a directory is used.
 #[derive(Debug, Clone, Copy)]
@@ -36,10 +34,18 @@ pub struct Embedded {
     pub(crate) directory: Arc<Directory>,
     pub(crate) writer: Writer,
     pub(crate) view: View,
-    pub(crate) changes: Changes,
-    pub(crate) queues: Arc<Queues>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What this process knows of itself and of those who wait in it.
+#[derive(Debug)]
+pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    pub(crate) epoch: Epoch,
+    pub(crate) changes: Changes,
+    pub(crate) queues: Queues,
+    pub(crate) membership: Membership,
+    /// Where the processes that share the directory have their locks.
+    pub(crate) processes: PathBuf,
 }
 
 /// A data directory could not be opened.
@@ -48,15 +54,23 @@ pub enum OpenError {
     /// It could not be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// It was written by another version of Gantz.
+    /// It was written by a later version of Gantz.
     #[error(
-        "the data directory has format {found}, this version of Gantz reads {expected}: move it away, or use the version that wrote it"
+        "the data directory has format {found}, this version of Gantz reads up to {newest}: move it away, or use the version that wrote it"
     )]
     Version {
         /// The format found.
         found: u32,
-        /// The format expected.
-        expected: u32,
+        /// The newest format that this version reads.
+        newest: u32,
+    },
+    /// It has the format of an earlier version, and nobody has opened it for writing since.
+    #[error(
+        "the data directory has format {found}, an earlier version's: any command that writes brings it up to date"
+    )]
+    Outdated {
+        /// The format found.
+        found: u32,
     },
     /// The database failed.
     #[error("failed to open the database: {0}")]
@@ -67,29 +81,32 @@ pub enum OpenError {
 }
 
 impl Embedded {
-    /// Opens a directory that this process owns.
+    /// Joins the processes that share the directory. What those that ended have left is visible again when this returns.
     ///
     /// # Errors
-    /// When the database cannot be opened, or is of another version.
+    /// When the database cannot be opened, or is of a later version.
     pub fn open(directory: Directory, clock: Clock, settings: Settings) -> Result<Self, OpenError> {
+        let joining = directory.join()?;
         let path = Directory::database(directory.path());
         // SQLite gives the files beside it the same permissions.
         private::file(&path)?;
         let connection = schema::open_writer(&path)?;
         schema::migrate(&connection)?;
-        let epoch = next_epoch(&connection)?;
-        let queues = Arc::new(Queues::load(&connection, settings.max_receives)?);
+        let processes = directory.processes();
+        let membership = Membership::join(&processes, &connection)?;
+        for dead in process::find_dead(&connection, &processes, membership.epoch)? {
+            let transaction = connection.unchecked_transaction()?;
+            let returned = dead.bury(&transaction, clock.now_ms())?;
+            transaction.commit()?;
+            dead.forget(returned);
+        }
+        drop(joining);
         let view = View::new(directory.path());
-        let (writer, _thread) = Writer::start(connection, Arc::clone(&queues))?;
-        Ok(Self {
-            directory: Arc::new(directory),
-            writer,
-            view,
-            changes: Changes::default(),
-            queues,
-            clock,
-            epoch,
-        })
+        let queues = Queues::new(settings.max_receives);
+        let shared = Arc::new(Shared { clock, changes: Changes::default(), queues, membership, processes });
+        let writer = Writer::start(connection)?;
+        watch::start(schema::open_reader(&path)?, &shared, &writer)?;
+        Ok(Self { directory: Arc::new(directory), writer, view, shared })
     }
 
     /// Reading, which needs no writer.
@@ -109,13 +126,11 @@ impl fmt::Debug for Embedded {
     }
 }
 
-fn next_epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
-    connection
-        .query_row(
-            "INSERT INTO meta (key, value) VALUES ('epoch', 1) \
-             ON CONFLICT (key) DO UPDATE SET value = value + 1 RETURNING value",
-            [],
-            |row| row.get(0),
-        )
-        .map(Epoch)
+impl From<JoinError> for OpenError {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Database(error) => Self::Database(error),
+            JoinError::Io(error) => Self::Io(error),
+        }
+    }
 }

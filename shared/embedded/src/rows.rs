@@ -7,9 +7,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
 
-/// Identifies the process that granted a lease: leases of earlier owners of the directory died with them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Epoch(pub(crate) i64);
+use crate::process::{self, Epoch};
 
 /// A row and its place in the table.
 pub(crate) struct Located {
@@ -27,19 +25,23 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// The row as the protocol must see it: a lease that was granted before this process owned the directory is dead.
+/// The row as the protocol must see it: the lease of a process that ended has ended with it.
 pub(crate) fn find(connection: &Connection, id: &JobId, epoch: Epoch) -> rusqlite::Result<Option<Located>> {
     let mut statement =
         connection.prepare_cached(concat!("SELECT ", columns!(), " FROM jobs WHERE id = ?1"))?;
-    statement
+    let found = statement
         .query_row([id.as_str()], |row| {
-            let mut record = read(row)?;
-            if row.get::<_, Option<i64>>(18)?.is_some_and(|granted| granted != epoch.0) {
-                record.lease_until_ms = record.lease_until_ms.map(|_| 0);
-            }
-            Ok(Located { seq: row.get(0)?, record })
+            let granted = row.get::<_, Option<i64>>(18)?.map(Epoch);
+            Ok((Located { seq: row.get(0)?, record: read(row)? }, granted))
         })
-        .optional()
+        .optional()?;
+    let Some((mut located, granted)) = found else { return Ok(None) };
+    if let Some(granted) = granted.filter(|&granted| granted != epoch)
+        && !process::is_alive(connection, granted)?
+    {
+        located.record.lease_until_ms = located.record.lease_until_ms.map(|_| 0);
+    }
+    Ok(Some(located))
 }
 
 /// The row as it stands, for readers.

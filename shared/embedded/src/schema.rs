@@ -5,9 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::open::OpenError;
+use crate::pause::pause;
 
-/// Bumped with every change of the tables. A directory of another version is refused by name, not misread.
-pub(crate) const VERSION: u32 = 1;
+/// The format of the tables. One more with every change of them, and a step in [`STEPS`]; a directory of a later
+/// version is refused by name, not misread.
+pub(crate) const VERSION: u32 = 2;
+
+/// What leads from each format to the next.
+const STEPS: [&str; VERSION as usize] = [TABLES, SHARED];
 
 /// Pages (of 4 KiB) in the log before a commit copies them into the database: large enough that a page which is
 /// written by many commits is copied once, small enough that the log stays at some tens of megabytes.
@@ -16,6 +21,11 @@ const CHECKPOINT_PAGES: u32 = 8_000;
 /// The writer's page cache, in KiB; the working set of the tables' ends and of the index of ids.
 const WRITER_CACHE_KIB: i32 = 16 * 1024;
 const READER_CACHE_KIB: i32 = 1024;
+
+/// How often, and how many times, a process asks for the lock that another one holds: a minute. Whoever holds it for
+/// longer does not commit a group of writes.
+const LOCKED_ASK_EVERY: Duration = Duration::from_millis(1);
+const LOCKED_ASK_MAX: i32 = 60_000;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS jobs (
@@ -105,9 +115,30 @@ CREATE TABLE IF NOT EXISTS meta (
 ) WITHOUT ROWID;
 ";
 
-/// The one connection that writes.
+/// Several processes share a directory: who holds which message moves from their memory into rows, and so do the ends
+/// and the counts of queues. The process that a delivery was with has ended.
+const SHARED: &str = "
+CREATE TABLE processes (
+    epoch INTEGER PRIMARY KEY,
+    pid INTEGER NOT NULL
+);
+ALTER TABLE queues ADD COLUMN last INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queues ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queues ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queues ADD COLUMN delayed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN holder INTEGER;
+DROP INDEX messages_delayed;
+CREATE INDEX messages_timed ON messages (key >> 40, visible_at) WHERE visible_at > 0;
+UPDATE queues SET
+    last = (SELECT coalesce(max(key & 0xffffffffff), 0) FROM messages WHERE key >> 40 = number),
+    messages = (SELECT count(*) FROM messages WHERE key >> 40 = number),
+    delayed = (SELECT count(*) FROM messages WHERE key >> 40 = number AND visible_at > 0);
+";
+
+/// The one connection of a process that writes.
 pub(crate) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+    let mut connection = Connection::open(path)?;
+    connection.busy_handler(Some(wait_for_lock))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL flushes the log at every commit: what was answered survives a power failure.
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -118,21 +149,29 @@ pub(crate) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Creates the tables, or finds them as they should be.
+/// Brings the tables up to date, step by step; a database that is new has taken none.
 pub(crate) fn migrate(connection: &Connection) -> Result<(), OpenError> {
-    if version(connection)? != 0 {
-        return check_version(connection);
+    let found = version(connection)?;
+    if found > VERSION {
+        return Err(OpenError::Version { found, newest: VERSION });
     }
-    connection.execute_batch(TABLES)?;
-    connection.pragma_update(None, "user_version", VERSION)?;
+    for (step, to) in STEPS.iter().zip(1_u32..).skip(found as usize) {
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", to)?;
+        transaction.commit()?;
+    }
     Ok(())
 }
 
-/// Refuses tables of another version, by name.
-pub(crate) fn check_version(connection: &Connection) -> Result<(), OpenError> {
+/// Whether there are tables yet. Those of another version are refused by name: whoever only reads cannot bring them up
+/// to date.
+pub(crate) fn has_tables(connection: &Connection) -> Result<bool, OpenError> {
     match version(connection)? {
-        VERSION => Ok(()),
-        found => Err(OpenError::Version { found, expected: VERSION }),
+        0 => Ok(false),
+        VERSION => Ok(true),
+        found if found > VERSION => Err(OpenError::Version { found, newest: VERSION }),
+        found => Err(OpenError::Outdated { found }),
     }
 }
 
@@ -140,11 +179,17 @@ fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
+/// SQLite asks this after each attempt to get a lock: true to try again.
+fn wait_for_lock(attempts: i32) -> bool {
+    pause(LOCKED_ASK_EVERY);
+    attempts < LOCKED_ASK_MAX
+}
+
 /// A connection that reads beside the writer, also from another process.
 pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_handler(Some(wait_for_lock))?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(32);

@@ -16,13 +16,14 @@ use rusqlite::{Connection, params};
 use tokio::time::Instant;
 
 use crate::open::Embedded;
-use crate::rows::{self, Epoch, Located, columns};
+use crate::process::Epoch;
+use crate::rows::{self, Located, columns};
 use crate::writer::is_damage;
 
 #[async_trait]
 impl JobStore for Embedded {
     async fn accept(&self, jobs: Vec<JobRecord>) -> PortResult<Vec<AcceptVerdict>> {
-        let epoch = self.epoch;
+        let epoch = self.shared.membership.epoch;
         self.writer.call(move |connection| accept(connection, &jobs, epoch)).await
     }
 
@@ -77,7 +78,7 @@ impl JobStore for Embedded {
         wait_ms: u64,
     ) -> PortResult<Option<JobRecord>> {
         let deadline = Instant::now() + Duration::from_millis(wait_ms);
-        let watch = self.changes.watch(id);
+        let watch = self.shared.changes.watch(id);
         loop {
             let touched = watch.notify.notified();
             tokio::pin!(touched);
@@ -100,7 +101,8 @@ impl Embedded {
         id: JobId,
         decide: impl FnOnce(Option<&JobRecord>) -> V + Send + 'static,
     ) -> PortResult<V> {
-        let (epoch, changes, changed) = (self.epoch, self.changes.clone(), id.clone());
+        let (epoch, changes, changed) =
+            (self.shared.membership.epoch, self.shared.changes.clone(), id.clone());
         self.writer
             .call_then(
                 move |connection| {

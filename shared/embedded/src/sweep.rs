@@ -24,7 +24,7 @@ impl Embedded {
     /// # Errors
     /// When the database or the file system fails.
     pub async fn sweep(&self) -> PortResult<usize> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.shared.clock.now_ms();
         let (mut swept, mut after) = (0, Some(0));
         while let Some(seq) = after {
             let step = self.writer.call(move |connection| sweep_jobs(connection, seq, now_ms)).await?;

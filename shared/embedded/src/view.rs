@@ -1,4 +1,4 @@
-//! Reading a data directory, also one that another process owns.
+//! Reading a data directory, whoever else uses it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct View {
 }
 
 impl View {
-    /// Looks into the directory at `path`; it needs no owner and no lock. `None` if nothing was ever stored there.
+    /// Looks into the directory at `path`; it takes no lock. `None` if nothing was ever stored there.
     ///
     /// # Errors
     /// When the database cannot be read, or is of another version.
@@ -34,8 +34,8 @@ impl View {
         if !database.try_exists()? {
             return Ok(None);
         }
-        schema::check_version(&schema::open_reader(&database)?)?;
-        Ok(Some(Self::new(path)))
+        let has_tables = schema::has_tables(&schema::open_reader(&database)?)?;
+        Ok(has_tables.then(|| Self::new(path)))
     }
 
     pub(crate) fn new(path: &Path) -> Self {

@@ -1,14 +1,9 @@
 //! The one thread that writes, and its group commit.
 
-use std::sync::Arc;
-use std::thread::JoinHandle;
-
 use gantz_core::ports::{PortError, PortResult};
 use rusqlite::Connection;
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::{self, Receiver, Sender, WeakSender};
 use tokio::sync::oneshot;
-
-use crate::queue::Queues;
 
 /// Operations in one commit. More would not lower the cost of each, and would keep the first ones waiting.
 const GROUP_MAX: usize = 512;
@@ -22,16 +17,18 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. What operations changed of `queues` is kept or taken back with their group.
-    pub(crate) fn start(
-        connection: Connection,
-        queues: Arc<Queues>,
-    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+    /// Starts the thread.
+    pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
         let (operations, mut waiting) = mpsc::channel(WAITING_MAX);
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("gantz-writer".into())
-            .spawn(move || run(&connection, &mut waiting, &queues))?;
-        Ok((Self { operations }, thread))
+            .spawn(move || run(&connection, &mut waiting))?;
+        Ok(Self { operations })
+    }
+
+    /// A handle that does not keep the thread.
+    pub(crate) fn downgrade(&self) -> WeakWriter {
+        WeakWriter(self.operations.downgrade())
     }
 
     /// Runs `work` on the writing thread and returns its value once it is durable.
@@ -57,6 +54,30 @@ impl Writer {
         let stopped = || PortError::Permanent("the store is closed".into());
         self.operations.send(Box::new(call)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// As [`Writer::call_then`], for what nobody waits for and a clock will mend if it is lost: when too many
+    /// operations wait, it is.
+    pub(crate) fn post<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) {
+        let (reply, _) = oneshot::channel();
+        let call = Call { work: Some(work), value: None, then, reply };
+        if self.operations.try_send(Box::new(call)).is_err() {
+            tracing::debug!("nobody had time for an operation that can wait");
+        }
+    }
+}
+
+/// A handle that does not keep the thread.
+pub(crate) struct WeakWriter(WeakSender<Box<dyn Operation>>);
+
+impl WeakWriter {
+    /// The writer, while somebody else has a handle.
+    pub(crate) fn upgrade(&self) -> Option<Writer> {
+        self.0.upgrade().map(|operations| Writer { operations })
     }
 }
 
@@ -116,21 +137,18 @@ where
     }
 }
 
-fn run(connection: &Connection, waiting: &mut Receiver<Box<dyn Operation>>, queues: &Queues) {
+fn run(connection: &Connection, waiting: &mut Receiver<Box<dyn Operation>>) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while let Some(first) = waiting.blocking_recv() {
         group.push(first);
         match commit(connection, &mut group, waiting) {
             Ok(()) => {
-                queues.keep();
                 for operation in group.drain(..) {
                     operation.committed();
                 }
             }
             Err(error) => {
                 undo(connection);
-                // Before the callers hear of it: what they hold then is as it was.
-                queues.take_back();
                 let error = port_error(&error);
                 tracing::error!(%error, operations = group.len(), "a group of writes was undone");
                 for operation in group.drain(..) {

@@ -108,7 +108,7 @@ impl Fleet {
         let (birth, birth_ms) = (Instant::now(), site.now_ms);
         let clock = Clock::new(move || birth_ms + u64::try_from(birth.elapsed().as_millis()).unwrap());
         let entropy = seeded(site.now_ms);
-        let directory = Directory::lock(site.directory.path()).unwrap();
+        let directory = Directory::create(site.directory.path()).unwrap();
         let store = Embedded::open(directory, clock.clone(), site.settings).unwrap();
         let ports = Ports::of(store.clone());
         let registry =

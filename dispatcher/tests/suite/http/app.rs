@@ -128,7 +128,7 @@ pub(crate) fn echo(id: &str) -> Value {
 }
 
 fn open(path: &Path) -> Embedded {
-    Embedded::open(Directory::lock(path).unwrap(), clock(), Settings::default()).unwrap()
+    Embedded::open(Directory::create(path).unwrap(), clock(), Settings::default()).unwrap()
 }
 
 fn clock() -> Clock {

@@ -112,7 +112,7 @@ pub(crate) fn message(queue: &str, id: &str, receipt: &str, body: &str) -> Value
 }
 
 fn open(path: &Path) -> Embedded {
-    Embedded::open(Directory::lock(path).unwrap(), clock(), Settings::default()).unwrap()
+    Embedded::open(Directory::create(path).unwrap(), clock(), Settings::default()).unwrap()
 }
 
 fn clock() -> Clock {

@@ -73,7 +73,7 @@ async fn at_any_moment_of_planning() {
         let all_planned = world.progress().await.batch.planning_done;
         world.cancel().await;
         if polls % 2 == 0 {
-            world.reopen().await;
+            world.reopen();
         }
         let end = ends_cancelled(&world).await;
         assert_eq!(end.totals.cancelled, end.batch.planned);

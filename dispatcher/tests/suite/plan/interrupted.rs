@@ -90,7 +90,7 @@ async fn live(world: &mut World, lives: Vec<Life>) -> Vec<(u32, serde_json::Valu
             }
         }
         if life.reopened {
-            world.reopen().await;
+            world.reopen();
         }
     }
     world.plan_all().await;
@@ -134,7 +134,7 @@ async fn a_batch_is_planned_though_every_planner_is_interrupted_a_little_later()
         polls += 1;
         world.plan_interrupted(polls).await;
         if polls % 5 == 0 {
-            world.reopen().await;
+            world.reopen();
         }
         let progress = world.progress().await.batch;
         assert!(world.children().await.len() >= progress.planned as usize, "noted only once it is recorded");
@@ -160,7 +160,7 @@ async fn files_that_come_and_go_change_nothing_that_was_planned() {
         // One that would move all others by a place, and one less at the end.
         world.write(&format!("a{polls:03}"), "content");
         fs::remove_file(world.source().join(format!("m{:03}", 450 - polls))).unwrap();
-        world.reopen().await;
+        world.reopen();
     }
     assert!(polls > 5, "planning was never interrupted");
     let (end, ran) = world.finish().await;

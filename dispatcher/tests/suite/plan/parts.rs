@@ -34,7 +34,7 @@ async fn a_page_goes_on_where_a_piece_ends() {
         for polls in 1..=interruptions {
             world.plan_interrupted(polls).await;
         }
-        world.reopen().await;
+        world.reopen();
         world.plan_all().await;
         let ran = world.work(|_| false).await;
         let expected: Vec<u32> = (0..items).filter(|index| *index != too_long).collect();

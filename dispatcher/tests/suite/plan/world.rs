@@ -22,7 +22,7 @@ use gantz_core::manifest::Manifest;
 use gantz_core::ports::{BlobStore, JobFilter, Message, NewMessage, Ports, Receive};
 use gantz_dispatcher::plan::{self, StepEnd};
 use gantz_dispatcher::{Dispatcher, SubmitError, Submitted};
-use gantz_embedded::{Directory, Embedded, LockError, Settings};
+use gantz_embedded::{Directory, Embedded, Settings};
 use gantz_testkit::builders::{NOW_MS, claim, failed, held, job_id, succeeded};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -113,7 +113,7 @@ impl World {
             bucket: Arc::default(),
             marks: Arc::default(),
         };
-        world.dispatcher = Some(world.connect(MANIFEST).unwrap());
+        world.dispatcher = Some(world.connect(MANIFEST));
         world
     }
 
@@ -154,32 +154,22 @@ impl World {
     }
 
     /// What a crash and a restart do: every handle goes, and the directory is opened again.
-    pub(crate) async fn reopen(&mut self) {
-        self.reopen_with(MANIFEST).await;
+    pub(crate) fn reopen(&mut self) {
+        self.reopen_with(MANIFEST);
     }
 
     /// A restart with a manifest from which the tools are gone.
-    pub(crate) async fn reopen_without_tools(&mut self) {
-        self.reopen_with(OTHER_MANIFEST).await;
+    pub(crate) fn reopen_without_tools(&mut self) {
+        self.reopen_with(OTHER_MANIFEST);
     }
 
-    async fn reopen_with(&mut self, manifest: &str) {
+    fn reopen_with(&mut self, manifest: &str) {
         self.dispatcher = None;
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        self.dispatcher = loop {
-            match self.connect(manifest) {
-                Ok(dispatcher) => break Some(dispatcher),
-                // A blob may still be read on another thread.
-                Err(LockError::InUse(_)) if tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(STEP).await;
-                }
-                Err(error) => panic!("{error}"),
-            }
-        };
+        self.dispatcher = Some(self.connect(manifest));
     }
 
-    fn connect(&self, manifest: &str) -> Result<Dispatcher, LockError> {
-        let directory = Directory::lock(&self.data())?;
+    fn connect(&self, manifest: &str) -> Dispatcher {
+        let directory = Directory::create(&self.data()).unwrap();
         let ports = Ports::of(Embedded::open(directory, self.clock(), Settings::default()).unwrap());
         let manifest = Arc::new(Manifest::parse("gantz.yaml", manifest).unwrap());
         let next = AtomicU64::new(0);
@@ -189,7 +179,7 @@ impl World {
             dispatcher.objects = Some(self.bucket.clone());
             dispatcher.watermarks = Some(self.marks.clone());
         }
-        Ok(dispatcher)
+        dispatcher
     }
 
     fn clock(&self) -> Clock {

@@ -1,15 +1,14 @@
 //! `JobQueue` over the table of messages, with SQS's standard semantics.
 //!
-//! A message and its receive count are rows; who holds which message is memory, because holders are tasks of this
-//! process and die with it. After a restart every message that was in flight is visible at once.
+//! A message, its receive count and who holds it are rows, so that several processes can share a directory. What a
+//! process holds when it ends is visible again as soon as another one notices.
 
 mod queues;
 mod search;
-mod state;
 mod table;
+mod take;
 #[cfg(test)]
 mod tests;
-mod undo;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +20,19 @@ use gantz_core::ports::{
     Depth, EntryError, JobQueue, Message, NewMessage, PortError, PortResult, Postponed, QueueLimits, Receipt,
     Receive,
 };
+use rusqlite::Connection;
 use tokio::time::Instant;
 
+use crate::notes;
 use crate::open::Embedded;
 use queues::Queue;
 pub(crate) use queues::Queues;
 pub use search::QueuedMessage;
 pub(crate) use search::of_job;
 pub use table::DeadLetter;
-pub(crate) use table::dead_letters;
+use table::{Change, Standing};
+pub(crate) use table::{dead_letters, give_back_all};
+use take::{Receiver, Taken};
 
 /// A message's body: what SQS allows.
 const BODY_MAX_BYTES: usize = 1024 * 1024;
@@ -38,11 +41,13 @@ const BATCH_MAX: usize = 256;
 
 impl Embedded {
     async fn queue(&self, name: &QueueName) -> PortResult<Arc<Queue>> {
-        if let Some(queue) = self.queues.known(name) {
+        let queues = &self.shared.queues;
+        if let Some(queue) = queues.known(name) {
             return Ok(queue);
         }
-        let (queues, name) = (Arc::clone(&self.queues), name.clone());
-        self.writer.call(move |connection| queues.find_or_create(connection, &name)).await
+        let text = name.to_string();
+        let number = self.writer.call(move |connection| table::number(connection, &text)).await?;
+        Ok(queues.add(name, number))
     }
 
     /// Sends up to `limit` of a lane's dead letters to the lane again, oldest first; whoever handles them at the moment
@@ -58,9 +63,9 @@ impl Embedded {
             .call_then(
                 move |connection| {
                     let first = table::first(connection, dead.number, limit)?;
-                    for &(sequence, delayed) in &first {
-                        back.state().adopt(connection, table::key(dead.number, sequence), &back, None)?;
-                        dead.state().forget(sequence, delayed);
+                    for &(sequence, standing) in &first {
+                        let from = table::key(dead.number, sequence);
+                        move_to(connection, from, standing, dead.number, back.number, None)?;
                     }
                     Ok(first.len())
                 },
@@ -69,60 +74,97 @@ impl Embedded {
             .await
     }
 
-    async fn receive_now(&self, queue: &Arc<Queue>, ask: Receive) -> PortResult<Vec<Message>> {
-        let now_ms = self.clock.now_ms();
-        let (queues, queue) = (Arc::clone(&self.queues), Arc::clone(queue));
+    async fn receive_now(&self, queue: &Arc<Queue>, ask: Receive) -> PortResult<Taken> {
+        let to = Receiver { process: self.shared.membership.epoch, now_ms: self.shared.clock.now_ms() };
+        let (looked_at, queue, store) = (Arc::clone(queue), Arc::clone(queue), self.clone());
         let delivery = self
             .writer
-            .call(move |connection| {
-                let dead = match queue.dead_letters() {
-                    Some(name) => Some(queues.find_or_create(connection, &name)?),
-                    None => None,
-                };
-                let mut state = queue.state();
-                let taken = state.take(connection, &queue, dead.as_deref(), ask, now_ms)?;
-                drop(state);
-                if taken.buried > 0
-                    && let Some(dead) = dead
-                {
-                    dead.arrived.notify_one();
-                }
-                if taken.messages.len() == ask.max {
-                    // There may be more: the next receiver need not wait for the next arrival.
-                    queue.arrived.notify_one();
-                }
-                Ok(Delivery { queue, messages: taken.messages })
-            })
+            .call_then(
+                move |connection| {
+                    let taken = take::take(connection, &looked_at, ask, to)?;
+                    Ok(Delivery { store, queue: looked_at, taken })
+                },
+                move |delivery| {
+                    queue.advance(delivery.taken.cursor);
+                    if delivery.taken.messages.len() == ask.max {
+                        // There may be more: the next receiver need not wait for the next arrival.
+                        queue.arrived.notify_one();
+                    }
+                },
+            )
             .await?;
+        if delivery.taken.buried > 0
+            && let Some(dead) = delivery.queue.dead_letters().and_then(|name| self.shared.queues.known(&name))
+        {
+            dead.arrived.notify_one();
+        }
         Ok(delivery.arrive())
     }
+}
+
+/// Moves a message to the end of another queue, where it starts anew; with a reason if this is where dead letters go.
+fn move_to(
+    connection: &Connection,
+    key: i64,
+    standing: Standing,
+    from: i64,
+    to: i64,
+    dead_reason: Option<&str>,
+) -> rusqlite::Result<()> {
+    table::transfer(connection, key, take::append(connection, to)?, dead_reason)?;
+    let mut change = Change::default();
+    change.leave(standing);
+    table::change(connection, from, change)
 }
 
 /// Messages on their way to whoever asked for them. Nobody there any more, they are visible again at once: a worker
 /// that shuts down does not wait for what it asked for.
 struct Delivery {
+    store: Embedded,
     queue: Arc<Queue>,
-    messages: Vec<Message>,
+    taken: Taken,
 }
 
 impl Delivery {
-    fn arrive(mut self) -> Vec<Message> {
-        std::mem::take(&mut self.messages)
+    fn arrive(mut self) -> Taken {
+        std::mem::take(&mut self.taken)
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if self.messages.is_empty() {
+        let messages = std::mem::take(&mut self.taken.messages);
+        if messages.is_empty() {
             return;
         }
-        let mut state = self.queue.state();
-        for message in &self.messages {
-            state.release(&message.receipt);
-        }
-        drop(state);
-        self.queue.arrived.notify_one();
+        let (now_ms, queue, arrived) =
+            (self.store.shared.clock.now_ms(), Arc::clone(&self.queue), Arc::clone(&self.queue));
+        self.store.writer.post(
+            move |connection| {
+                for message in &messages {
+                    give_back(connection, &queue, &message.receipt, now_ms)?;
+                }
+                Ok(())
+            },
+            move |()| arrived.arrived.notify_one(),
+        );
     }
+}
+
+/// Makes a held message visible at that time. False if the receipt is no longer current.
+fn give_back(
+    connection: &Connection,
+    queue: &Queue,
+    receipt: &Receipt,
+    until_ms: u64,
+) -> rusqlite::Result<bool> {
+    let Ok(held) = take::parse(receipt) else { return Ok(false) };
+    let key = table::key(queue.number, held.sequence);
+    let given_back = table::give_back(connection, key, held.receives, until_ms)?;
+    if given_back {
+        table::change(connection, queue.number, Change { messages: 0, held: -1, delayed: 1 })?;
+    }
+    Ok(given_back)
 }
 
 #[async_trait]
@@ -148,13 +190,17 @@ impl JobQueue for Embedded {
             return Ok(checks);
         }
         let queue = self.queue(queue).await?;
-        let (now_ms, arrived) = (self.clock.now_ms(), Arc::clone(&queue));
+        let (now_ms, arrived) = (self.shared.clock.now_ms(), Arc::clone(&queue));
         self.writer
             .call_then(
                 move |connection| {
-                    let mut state = queue.state();
-                    for (message, _) in messages.iter().zip(&checks).filter(|(_, check)| check.is_ok()) {
-                        state.send(connection, &queue, message, now_ms)?;
+                    let good = || messages.iter().zip(&checks).filter(|(_, check)| check.is_ok());
+                    let delayed = good().filter(|(message, _)| message.delay_ms > 0).count();
+                    let first = table::places(connection, queue.number, good().count(), delayed)?;
+                    for (sequence, (message, _)) in (first..).zip(good()) {
+                        let visible_at_ms = if message.delay_ms == 0 { 0 } else { now_ms + message.delay_ms };
+                        let key = table::key(queue.number, sequence);
+                        table::insert(connection, key, &message.body, now_ms, visible_at_ms)?;
                     }
                     Ok(checks)
                 },
@@ -168,12 +214,12 @@ impl JobQueue for Embedded {
         let queue = self.queue(queue).await?;
         let deadline = Instant::now() + Duration::from_millis(ask.wait_ms);
         loop {
-            let messages = self.receive_now(&queue, ask).await?;
-            if !messages.is_empty() || Instant::now() >= deadline {
-                return Ok(messages);
+            let taken = self.receive_now(&queue, ask).await?;
+            if !taken.messages.is_empty() || Instant::now() >= deadline {
+                return Ok(taken.messages);
             }
-            let now_ms = self.clock.now_ms();
-            let due = queue.state().next_due_ms().map(|due_ms| due_ms.saturating_sub(now_ms).max(1));
+            let now_ms = self.shared.clock.now_ms();
+            let due = taken.next_due_ms.map(|due_ms| due_ms.saturating_sub(now_ms).max(1));
             let wake = due.map_or(deadline, |ms| deadline.min(Instant::now() + Duration::from_millis(ms)));
             // Either way there is something to look for; the loop decides what.
             tokio::time::timeout_at(wake, queue.arrived.notified()).await.ok();
@@ -187,17 +233,18 @@ impl JobQueue for Embedded {
     ) -> PortResult<Vec<Result<(), EntryError>>> {
         within_batch(receipts.len())?;
         let queue = self.queue(queue).await?;
-        let answers = receipts.iter().map(|receipt| state::parse(receipt).map(|_| ())).collect();
+        let parsed: Vec<_> = receipts.iter().map(take::parse).collect();
         self.writer
             .call(move |connection| {
-                let mut state = queue.state();
-                for receipt in &receipts {
-                    if let Some(held) = state.held(receipt) {
-                        table::delete(connection, table::key(queue.number, held))?;
-                        state.forget(held, false);
+                let mut change = Change::default();
+                for held in parsed.iter().flatten() {
+                    let key = table::key(queue.number, held.sequence);
+                    if table::delete(connection, key, held.receives)? {
+                        change.leave(Standing::Held);
                     }
                 }
-                Ok(answers)
+                table::change(connection, queue.number, change)?;
+                Ok(parsed.into_iter().map(|held| held.map(|_| ())).collect())
             })
             .await
     }
@@ -210,52 +257,62 @@ impl JobQueue for Embedded {
         why: Postponed,
     ) -> PortResult<()> {
         let queue = self.queue(queue).await?;
-        let (now_ms, receipt) = (self.clock.now_ms(), receipt.clone());
-        let delay_ms = delay_ms.min(limits::POSTPONE_MAX_MS);
+        let (now_ms, receipt, arrived) = (self.shared.clock.now_ms(), receipt.clone(), Arc::clone(&queue));
+        let until_ms = now_ms + delay_ms.min(limits::POSTPONE_MAX_MS);
         self.writer
-            .call(move |connection| {
-                let mut state = queue.state();
-                let returned =
-                    state.postpone(connection, &queue, &receipt, now_ms, now_ms + delay_ms, &why)?;
-                drop(state);
-                if returned {
-                    queue.arrived.notify_one();
-                }
-                Ok(())
-            })
+            .call_then(
+                move |connection| {
+                    let given_back = give_back(connection, &queue, &receipt, until_ms)?;
+                    // A retry is told by the job's row.
+                    if given_back
+                        && why != Postponed::Retry
+                        && let Ok(held) = take::parse(&receipt)
+                    {
+                        let key = table::key(queue.number, held.sequence);
+                        notes::add(connection, key, now_ms, until_ms, &why)?;
+                    }
+                    Ok(())
+                },
+                // Whoever waits for the next due message may have to wake earlier than planned.
+                move |()| arrived.arrived.notify_one(),
+            )
             .await
     }
 
     async fn extend(&self, queue: &QueueName, receipt: &Receipt, visibility_ms: u64) -> PortResult<bool> {
+        let Ok(held) = take::parse(receipt) else { return Ok(false) };
         let queue = self.queue(queue).await?;
-        let until_ms = self.clock.now_ms() + visibility_ms.min(limits::POSTPONE_MAX_MS);
-        let extended = queue.state().extend(receipt, until_ms);
-        Ok(extended)
-    }
-
-    async fn quarantine(&self, queue: &QueueName, message: &Message, reason: &str) -> PortResult<()> {
-        let queue = self.queue(queue).await?;
-        let (queues, receipt) = (Arc::clone(&self.queues), message.receipt.clone());
-        let reason = reason.to_owned();
+        let until_ms = self.shared.clock.now_ms() + visibility_ms.min(limits::POSTPONE_MAX_MS);
         self.writer
             .call(move |connection| {
-                let Some(name) = queue.aside() else { return Ok(()) };
-                let dead = queues.find_or_create(connection, &name)?;
-                let mut state = queue.state();
-                if let Some(held) = state.held(&receipt) {
-                    dead.state().adopt(connection, table::key(queue.number, held), &dead, Some(&reason))?;
-                    state.forget(held, false);
-                    dead.arrived.notify_one();
-                }
-                Ok(())
+                table::extend(connection, table::key(queue.number, held.sequence), held.receives, until_ms)
             })
             .await
     }
 
-    async fn depth(&self, queue: &QueueName) -> PortResult<Depth> {
+    async fn quarantine(&self, queue: &QueueName, message: &Message, reason: &str) -> PortResult<()> {
         let queue = self.queue(queue).await?;
-        let depth = queue.state().depth();
-        Ok(depth)
+        let (Ok(held), Some(aside)) = (take::parse(&message.receipt), queue.aside()) else { return Ok(()) };
+        let aside = self.queue(&aside).await?;
+        let (reason, arrived) = (reason.to_owned(), Arc::clone(&aside));
+        self.writer
+            .call_then(
+                move |connection| {
+                    let key = table::key(queue.number, held.sequence);
+                    if table::is_held(connection, key, held.receives)? {
+                        let (from, to) = (queue.number, aside.number);
+                        move_to(connection, key, Standing::Held, from, to, Some(&reason))?;
+                    }
+                    Ok(())
+                },
+                move |()| arrived.arrived.notify_one(),
+            )
+            .await
+    }
+
+    async fn depth(&self, queue: &QueueName) -> PortResult<Depth> {
+        let (name, now_ms) = (queue.to_string(), self.shared.clock.now_ms());
+        self.view.readers().call(move |connection| table::depth(connection, &name, now_ms)).await
     }
 }
 

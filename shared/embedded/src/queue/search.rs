@@ -27,7 +27,7 @@ pub struct QueuedMessage {
 pub(crate) fn of_job(connection: &Connection, id: &JobId) -> rusqlite::Result<Vec<QueuedMessage>> {
     // Most bodies are told apart without reading them as JSON.
     let mut statement = connection.prepare_cached(
-        "SELECT queues.name, sent_at, receives, nullif(visible_at, 0) FROM messages \
+        "SELECT queues.name, sent_at, receives, CASE WHEN holder IS NULL THEN nullif(visible_at, 0) END FROM messages \
          JOIN queues ON queues.number = key >> ?2 \
          WHERE instr(body, ?1) > 0 \
          AND CASE WHEN json_valid(body) THEN json_extract(body, '$.job_id') = ?1 END \

@@ -22,14 +22,14 @@ const MAX_RECEIVES: u32 = 3;
 const TICK_MS: u64 = 300;
 
 /// Commits happen on a thread of their own, which paused time would not wait for.
-fn env() -> Env {
+pub(crate) fn env() -> Env {
     #[expect(clippy::disallowed_methods, reason = "a runner brings the clock")]
     let now = || u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     Env::sleeping(Clock::new(now), TICK_MS)
 }
 
 fn open(directory: &TempDir) -> Embedded {
-    let directory = Directory::lock(directory.path()).unwrap();
+    let directory = Directory::create(directory.path()).unwrap();
     Embedded::open(directory, env().clock(), Settings { max_receives: MAX_RECEIVES }).unwrap()
 }
 

@@ -3,4 +3,5 @@
 
 mod conformance;
 mod private;
+mod sharing;
 mod sweep;

@@ -17,7 +17,7 @@ async fn nobody_else_may_look_into_it() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let path = folder.path().join("above").join("data");
     let spool = Directory::create_spool(&path).unwrap();
-    let directory = Directory::lock(&path).unwrap();
+    let directory = Directory::create(&path).unwrap();
     let store = Embedded::open(directory, Clock::new(|| NOW_MS), Settings::default()).unwrap();
     store.put(b"a large result".to_vec()).await.unwrap();
     let _verdicts = store.accept(vec![record(&job_id("some-job"))]).await.unwrap();
@@ -32,7 +32,7 @@ async fn nobody_else_may_look_into_it() {
 fn permissions_that_somebody_chose_stay() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o750)).unwrap();
-    let _directory = Directory::lock(folder.path()).unwrap();
+    let _directory = Directory::create(folder.path()).unwrap();
     assert_eq!(mode(folder.path()), 0o750);
 }
 

@@ -25,7 +25,7 @@ async fn expired_jobs_go_and_unfinished_ones_stay() {
         let now_ms = Arc::clone(&now_ms);
         move || now_ms.load(Ordering::SeqCst)
     });
-    let directory = Directory::lock(folder.path()).expect("the directory");
+    let directory = Directory::create(folder.path()).expect("the directory");
     let store = Embedded::open(directory, clock.clone(), Settings::default()).expect("a store");
     // Each second job ends; the others never do.
     for n in 0..JOBS {
@@ -57,7 +57,7 @@ async fn all_old_events_go_at_once() {
     const OLD: usize = 100_000;
     let folder = tempfile::tempdir().expect("a folder");
     let now_ms = builders::NOW_MS + 2 * RETENTION_MS;
-    let directory = Directory::lock(folder.path()).expect("the directory");
+    let directory = Directory::create(folder.path()).expect("the directory");
     let store = Embedded::open(directory, Clock::new(move || now_ms), Settings::default()).expect("a store");
     let old = builders::event(&builders::job_id("long-ago"));
     let young = Event { time_ms: now_ms, ..builders::event(&builders::job_id("just-now")) };
@@ -74,7 +74,7 @@ async fn all_old_events_go_at_once() {
 async fn old_spooled_input_goes() {
     let folder = tempfile::tempdir().expect("a folder");
     let now_ms = builders::NOW_MS + 3 * RETENTION_MS;
-    let directory = Directory::lock(folder.path()).expect("the directory");
+    let directory = Directory::create(folder.path()).expect("the directory");
     let store = Embedded::open(directory, Clock::new(move || now_ms), Settings::default()).expect("a store");
     let spool = Directory::spool(store.path());
     fs::create_dir_all(&spool).expect("a folder");

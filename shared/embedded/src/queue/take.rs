@@ -1,0 +1,120 @@
+//! Receiving: which messages, to whom.
+
+use gantz_core::ports::{EntryError, Message, Receipt, Receive};
+use rusqlite::Connection;
+
+use super::queues::Queue;
+use super::table::{self, Change, Stored};
+use crate::process::Epoch;
+
+/// Messages in flight at once: what SQS allows on a standard queue. Receivers get nothing past it.
+const IN_FLIGHT_MAX: usize = 120_000;
+
+/// Who receives, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Receiver {
+    pub(super) process: Epoch,
+    pub(super) now_ms: u64,
+}
+
+/// What one look at a queue gave.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) messages: Vec<Message>,
+    /// Messages moved to the dead-letter queue.
+    pub(super) buried: usize,
+    /// Every message up to this one has been received by somebody, or has a time.
+    pub(super) cursor: u64,
+    /// Without a message: when the next one comes back by itself.
+    pub(super) next_due_ms: Option<u64>,
+}
+
+/// Takes visible messages into flight: first those that came back, then fresh ones. Those received too often go to the
+/// queue of dead letters instead.
+pub(super) fn take(
+    connection: &Connection,
+    queue: &Queue,
+    ask: Receive,
+    to: Receiver,
+) -> rusqlite::Result<Taken> {
+    let room = ask.max.min(IN_FLIGHT_MAX.saturating_sub(table::held(connection, queue.number)?));
+    let mut taken = Taken { cursor: queue.cursor(), ..Taken::default() };
+    let mut change = Change::default();
+    while taken.messages.len() < room {
+        let found = find(connection, queue, &mut taken.cursor, room - taken.messages.len(), to.now_ms)?;
+        if found.is_empty() {
+            break;
+        }
+        for stored in found {
+            if let Some(dead) = queue.dead_letters().filter(|_| stored.receives >= queue.max_receives) {
+                let reason = format!("received {} times and never deleted", stored.receives);
+                let dead = table::number(connection, &dead.to_string())?;
+                let from = table::key(queue.number, stored.sequence);
+                table::transfer(connection, from, append(connection, dead)?, Some(&reason))?;
+                change.leave(stored.standing);
+                taken.buried += 1;
+            } else {
+                change.take(stored.standing);
+                taken.messages.push(deliver(connection, queue, stored, to, ask.visibility_ms)?);
+            }
+        }
+    }
+    table::change(connection, queue.number, change)?;
+    if taken.messages.is_empty() {
+        taken.next_due_ms = table::next_due(connection, queue.number, to.now_ms)?;
+    }
+    Ok(taken)
+}
+
+fn find(
+    connection: &Connection,
+    queue: &Queue,
+    cursor: &mut u64,
+    room: usize,
+    now_ms: u64,
+) -> rusqlite::Result<Vec<Stored>> {
+    let mut found = table::due(connection, queue.number, now_ms, room)?;
+    if found.len() < room {
+        let fresh = table::fresh(connection, queue.number, *cursor, room - found.len())?;
+        *cursor = fresh.last().map_or(*cursor, |last| last.sequence);
+        found.extend(fresh);
+    }
+    Ok(found)
+}
+
+fn deliver(
+    connection: &Connection,
+    queue: &Queue,
+    stored: Stored,
+    to: Receiver,
+    visibility_ms: u64,
+) -> rusqlite::Result<Message> {
+    let (receives, until_ms) = (stored.receives + 1, to.now_ms + visibility_ms.max(1));
+    table::deliver(connection, table::key(queue.number, stored.sequence), receives, to.process, until_ms)?;
+    let receipt = Receipt(format!("{}.{receives}", stored.sequence));
+    Ok(Message { receipt, receives, ..stored.message })
+}
+
+/// The key of a new message at the end of the queue with that number.
+pub(super) fn append(connection: &Connection, queue: i64) -> rusqlite::Result<i64> {
+    Ok(table::key(queue, table::places(connection, queue, 1, 0)?))
+}
+
+/// A delivery: the place of its message in the queue, and which one it is of that message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delivered {
+    pub(super) sequence: u64,
+    pub(super) receives: u32,
+}
+
+/// The delivery that a receipt stands for.
+pub(super) fn parse(receipt: &Receipt) -> Result<Delivered, EntryError> {
+    let parts = receipt.0.split_once('.').and_then(|(sequence, receives)| {
+        Some(Delivered { sequence: sequence.parse().ok()?, receives: receives.parse().ok()? })
+    });
+    parts.filter(|delivered| delivered.sequence < table::SEQUENCES).ok_or_else(|| EntryError {
+        code: "ReceiptHandleIsInvalid".into(),
+        message: format!("`{}` is no receipt of this queue", receipt.0.chars().take(80).collect::<String>()),
+        sender_fault: true,
+    })
+}
