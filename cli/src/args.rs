@@ -87,7 +87,7 @@ pub(crate) enum Command {
     /// Run a tool and print its result; `gantz run TOOL --help` lists its parameters.
     #[command(disable_help_flag = true)]
     Run(Call),
-    /// Submit a job and print its id; without a running `gantz dev`, run it here.
+    /// Submit a job and print its id; a running worker goes on with it.
     #[command(disable_help_flag = true)]
     Submit(Call),
     /// Run a tool on many inputs.
@@ -146,7 +146,7 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Delete a stack.
     Destroy(Destroy),
-    /// Work off a stack's queues in this process, also with jobs that are too long for AWS Lambda.
+    /// Work on what is queued, on this machine or in a stack.
     Worker {
         /// Only these lanes; all if not given.
         #[arg(long, value_name = "LANE")]

@@ -1,14 +1,9 @@
-//! The HTTP client of whoever owns the data directory.
-
-use std::time::Duration;
+//! The HTTP client of a fleet's API.
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
 use crate::error::{CliError, Misfit};
-
-/// An API that takes longer to say that it is well is asked again.
-const PING_MAX: Duration = Duration::from_secs(3);
 
 /// Talks to one API.
 #[derive(Debug, Clone)]
@@ -36,18 +31,10 @@ impl Client {
         self.send(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
-    /// Whether the API answers, and soon.
-    pub(crate) async fn ping(&self) -> Result<(), CliError> {
-        let request = self.http.get(format!("{}/healthz", self.url)).timeout(PING_MAX);
-        self.send(request).await.map(|_| ())
-    }
-
     /// Sends a request; a problem document becomes an error.
     async fn send(&self, request: RequestBuilder) -> Result<Answer, CliError> {
-        let failed = |error: reqwest::Error| {
-            CliError::failed(format!("no answer from {}: {error}", self.url))
-                .hint("the process that owns the data directory may have just ended; try again")
-        };
+        let failed =
+            |error: reqwest::Error| CliError::failed(format!("no answer from {}: {error}", self.url));
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
         let text = response.text().await.map_err(failed)?;

@@ -65,6 +65,14 @@ impl Reader {
         }
     }
 
+    /// Whether somebody works on that job or batch; a stack's functions always do.
+    pub(crate) async fn is_worked_on(&self, id: &JobId) -> PortResult<bool> {
+        match self {
+            Self::Local(view) => view.is_worked_on(id).await,
+            Self::Stack(_) => Ok(true),
+        }
+    }
+
     /// Up to `limit` children of a batch in the order of their index, from index `first` on.
     pub(crate) async fn children(&self, batch: &JobId, first: u32, limit: u32) -> PortResult<Vec<JobRecord>> {
         match self {

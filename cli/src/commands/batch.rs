@@ -11,11 +11,10 @@ use gantz_core::ids::{JobId, sha256_hex};
 use gantz_core::limits::PAGE_MAX;
 use serde_json::{Map, Value, json};
 
-use super::status::{batch_end, exit_code, show_batch};
+use super::status::{batch_end, exit_code, note_if_idle, show_batch};
 use super::{Outcome, find_tool, first_step, interrupted, job_id, json_object};
 use crate::args::{Batch, Format};
 use crate::error::CliError;
-use crate::node::Duty;
 use crate::project::Project;
 use crate::reader::Reader;
 use crate::session::Session;
@@ -52,17 +51,17 @@ pub(super) async fn run(project: &Project, batch: Batch, format: Format) -> Outc
     // Before signals are listened to: until stdin has ended, Ctrl-C shall end this as it ends any program.
     let submission = submission(project, batch)?;
     let mut signals = Signals::listen()?;
-    let session = if detach {
-        Session::join(project, Arc::clone(&manifest)).await?
-    } else {
-        Session::open(project, Arc::clone(&manifest), Duty::Fleet).await?
-    };
-    if session.own().is_some() {
+    let mut session = Session::open(project, Arc::clone(&manifest)).await?;
+    if session.own().is_some() && !detach {
         tools::warn_of_missing(project, &manifest, Some(&tool))?;
     }
     let outcome = match resumed {
-        Some(id) => follow(&session, &id, &wish, &mut signals).await,
-        None => submit_and_follow(&session, &submission, detach, &wish, &mut signals).await,
+        Some(id) => work_and_follow(&mut session, &id, &wish, &mut signals).await,
+        None if detach => submit_and_leave(&session, &submission, format).await,
+        None => match submit(&session, &submission).await {
+            Ok((id, _)) => work_and_follow(&mut session, &id, &wish, &mut signals).await,
+            Err(error) => Err(error),
+        },
     };
     session.close(signals.next()).await;
     outcome
@@ -79,28 +78,27 @@ async fn require_batch(project: &Project, id: &JobId, tool: &str) -> Result<(), 
     Ok(())
 }
 
-async fn submit_and_follow(
-    session: &Session,
-    submission: &Value,
-    detach: bool,
-    wish: &Wish,
-    signals: &mut Signals,
-) -> Outcome {
+/// The batch's id, and all that was answered.
+async fn submit(session: &Session, submission: &Value) -> Result<(JobId, Value), CliError> {
     let answer = session.client.post("/batches", submission).await;
     let answer = answer.map_err(|error| error.name_places(flag_of))?;
     let id = answer.body.get("batch_id").and_then(Value::as_str).unwrap_or_default();
-    let id = job_id(id)?;
-    if detach {
-        match wish.format {
-            Format::Table => print(id.as_str()),
-            Format::Json | Format::Jsonl => print_json(&answer.body, wish.format)?,
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    follow(session, &id, wish, signals).await
+    Ok((job_id(id)?, answer.body))
 }
 
-async fn follow(session: &Session, id: &JobId, wish: &Wish, signals: &mut Signals) -> Outcome {
+async fn submit_and_leave(session: &Session, submission: &Value, format: Format) -> Outcome {
+    let (id, answer) = submit(session, submission).await?;
+    match format {
+        Format::Table => print(id.as_str()),
+        Format::Json | Format::Jsonl => print_json(&answer, format)?,
+    }
+    note_if_idle(&session.reader, &id).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn work_and_follow(session: &mut Session, id: &JobId, wish: &Wish, signals: &mut Signals) -> Outcome {
+    session.work_on(id).await?;
+    let session = &*session;
     tokio::select! {
         ended = batch_end(&session.reader, id) => {
             let ended = ended?;
@@ -111,9 +109,8 @@ async fn follow(session: &Session, id: &JobId, wish: &Wish, signals: &mut Signal
         }
         () = signals.next() => {
             let again = format!("`gantz batch {} --resume {id}` goes on with it here", wish.tool);
-            Err(interrupted(session, "batch", id, &again))
+            Err(interrupted(session, "batch", id, &again).await)
         }
-        error = session.stand_in() => Err(error),
     }
 }
 

@@ -10,7 +10,6 @@ use super::{Outcome, job_id, unknown};
 use crate::args::Format;
 use crate::client::Answer;
 use crate::error::CliError;
-use crate::node::Duty;
 use crate::project::Project;
 use crate::session::Session;
 use crate::signals::Signals;
@@ -19,7 +18,7 @@ use crate::view::{print, print_json};
 pub(super) async fn run(project: &Project, id: &str, format: Format) -> Outcome {
     let id = job_id(id)?;
     let mut signals = Signals::listen()?;
-    let session = Session::open(project, project.manifest()?, Duty::Desk).await?;
+    let session = Session::open(project, project.manifest()?).await?;
     let answer = cancel(&session, &id, &mut signals).await;
     session.close(signals.next()).await;
     let answer = answer?;
@@ -35,10 +34,10 @@ async fn cancel(session: &Session, id: &JobId, signals: &mut Signals) -> Result<
         return Err(unknown(id));
     }
     let answer = session.client.post(&format!("/jobs/{id}/cancel"), &json!({})).await?;
-    // A batch's children are cancelled by the planner: by that of `gantz dev`, or by ours, which ends with us.
+    // A batch's children are cancelled by the planner: by that of a process which works on it, or by ours.
     if let (Some(node), StatusCode::ACCEPTED) = (session.own(), answer.status) {
         tokio::select! {
-            planned = node.planned() => planned?,
+            planned = node.plan(id) => planned?,
             () = signals.next() => {}
         }
     }

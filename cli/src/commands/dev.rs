@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use gantz_core::manifest::Manifest;
 use serde_json::json;
@@ -10,7 +11,7 @@ use tokio::task::JoinSet;
 use super::{Outcome, note_drain};
 use crate::args::Format;
 use crate::error::{CliError, INTERRUPTED};
-use crate::node::{DRAIN, Duty, Node};
+use crate::node::{DRAIN, Node};
 use crate::project::Project;
 use crate::signals::Signals;
 use crate::watch::{self, Watched};
@@ -39,15 +40,9 @@ pub(super) async fn run(project: &Project, options: Options, format: Format) -> 
         }
         Some(folder) => Some(absolute(folder)?),
     };
-    let started =
-        Node::start(project, manifest.clone(), Duty::Fleet, options.port, Some(options.max_backlog)).await?;
-    let Some(node) = started else {
-        return Err(CliError::failed(format!(
-            "`{}` is in use by another process",
-            project.data_dir.display()
-        ))
-        .hint("a running `gantz dev` serves the other commands; or give this one another `--data-dir`"));
-    };
+    let mut node =
+        Node::start(project, Arc::clone(&manifest), options.port, Some(options.max_backlog)).await?;
+    node.work().await?;
     announce(project, &manifest, &node, watched.as_deref(), &options, format)?;
     tools::warn_of_missing(project, &manifest, None)?;
     if manifest.schedules().next().is_some() {

@@ -1,19 +1,17 @@
 //! `gantz dlq`: messages that no worker could read.
 
-use std::future::pending;
 use std::process::ExitCode;
 
 use gantz_core::ids::Lane;
 use gantz_core::manifest::{Manifest, closest};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Outcome;
 use crate::args::{Dlq, Format};
 use crate::error::CliError;
-use crate::node::Duty;
+use crate::node;
 use crate::project::Project;
 use crate::reader::{self, Reader};
-use crate::session::Session;
 use crate::stack;
 use crate::view::{count, moment, print, print_json, print_list, shortened, table};
 
@@ -60,21 +58,13 @@ async fn redrive(project: &Project, lane: &str, limit: usize, format: Format) ->
             let stack = stack::connect(&project.aws, name).await?;
             reader::redrive(&stack.ports, &lane, limit).await?
         }
-        None => redrive_locally(project, &lane, limit).await?,
+        None => node::join(project)?.redrive(&lane, limit).await? as u64,
     };
     match format {
         Format::Table => print(&format!("sent to lane `{lane}` again: {}", count(redriven, "message"))),
         Format::Json | Format::Jsonl => print_json(&json!({ "redriven": redriven }), format)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn redrive_locally(project: &Project, lane: &Lane, limit: usize) -> Result<u64, CliError> {
-    let session = Session::open(project, project.manifest()?, Duty::Desk).await?;
-    let answer =
-        session.client.post(&format!("/dead-letters/{lane}/redrive"), &json!({ "limit": limit })).await;
-    session.close(pending()).await;
-    Ok(answer?.body.get("redriven").and_then(Value::as_u64).unwrap_or(0))
 }
 
 /// Nobody works off a lane that the manifest does not have.

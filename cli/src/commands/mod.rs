@@ -118,16 +118,17 @@ fn job_id(text: &str) -> Result<JobId, CliError> {
     JobId::try_new(text).map_err(|error| CliError::usage(error.to_string()))
 }
 
-/// What became of a job or batch whose command was told to stop. `alone` is what to do about it where no other fleet
-/// goes on with it.
-fn interrupted(session: &Session, what: &str, id: &JobId, alone: &str) -> CliError {
-    let hint = if session.own().is_none() {
-        let carrier = session.carrier();
-        format!(
-            "it goes on in {carrier}; `gantz status --watch {id}` follows it, `gantz cancel {id}` ends it"
-        )
-    } else {
-        format!("it goes on with `gantz dev`; {alone}")
+/// What became of a job or batch whose command was told to stop. `alone` is what to do about it where nobody else goes
+/// on with it.
+async fn interrupted(session: &Session, what: &str, id: &JobId, alone: &str) -> CliError {
+    let hint = match session.others_work_on(id).await {
+        Ok(true) => {
+            format!(
+                "others go on with it; `gantz status --watch {id}` follows it, `gantz cancel {id}` ends it"
+            )
+        }
+        Ok(false) => format!("it goes on with `gantz worker`; {alone}"),
+        Err(error) => return error,
     };
     CliError::with_code(INTERRUPTED, format!("interrupted; {what} `{id}` is kept")).hint(hint)
 }

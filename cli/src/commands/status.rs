@@ -1,7 +1,6 @@
 //! `gantz status` and `gantz result`: one job or batch.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use gantz_core::batch::{BatchProgress, BatchView};
 use gantz_core::ids::JobId;
@@ -13,18 +12,14 @@ use crate::args::Format;
 use crate::error::{CliError, FAILED};
 use crate::project::Project;
 use crate::reader::Reader;
-use crate::session::fleet_answers;
 use crate::summary::{Summary, Whole, result_value};
 use crate::view::{batch_card, job_card, kind, note, print, print_json};
-
-/// How long a fleet that has just started may need to open its API.
-const IDLE_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(project: &Project, id: &str, watch: bool, format: Format) -> Outcome {
     let (id, reader) = (job_id(id)?, Reader::open(project).await?);
     if let Some(job) = reader.job(&id).await? {
         let job = if watch && !job.is_finished() {
-            note_if_idle(project).await;
+            note_if_idle(&reader, job.parent.as_ref().unwrap_or(&id)).await?;
             job_end(&reader, job).await?
         } else {
             job
@@ -37,7 +32,7 @@ pub(super) async fn run(project: &Project, id: &str, watch: bool, format: Format
     }
     let progress = reader.batch(&id).await?.ok_or_else(|| unknown(&id))?;
     let progress = if watch && !progress.batch.is_finished() {
-        note_if_idle(project).await;
+        note_if_idle(&reader, &id).await?;
         batch_end(&reader, &id).await?
     } else {
         progress
@@ -47,10 +42,11 @@ pub(super) async fn run(project: &Project, id: &str, watch: bool, format: Format
 }
 
 /// Says so if nobody is there to bring about what is waited for.
-async fn note_if_idle(project: &Project) {
-    if project.stack.is_none() && !fleet_answers(project, IDLE_AFTER).await {
-        note("nobody works on it: start `gantz dev`");
+pub(super) async fn note_if_idle(reader: &Reader, id: &JobId) -> Result<(), CliError> {
+    if !reader.is_worked_on(id).await? {
+        note("nobody works on it: start `gantz worker`, or `gantz dev`");
     }
+    Ok(())
 }
 
 pub(super) async fn result(project: &Project, id: &str, format: Format) -> Outcome {

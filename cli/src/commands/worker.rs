@@ -1,7 +1,7 @@
-//! `gantz worker`: works off a stack's queues in this process, until it is told to stop.
+//! `gantz worker`: works on what is queued, on this machine or in a stack, until it is told to stop.
 //!
-//! The same pipeline as in `gantz dev`, over the stack's resources: heartbeats keep jobs of any length, and what is
-//! running when the process is told to stop is finished or handed back.
+//! On this machine any number of them share a data directory. In a stack heartbeats keep jobs of any length, which
+//! functions could not run. Either way what is running when the process is told to stop is finished or handed back.
 
 use std::future::Future;
 use std::io::Write;
@@ -12,12 +12,15 @@ use std::time::Duration;
 use gantz_core::host::Clock;
 use gantz_core::ids::Lane;
 use gantz_core::manifest::Manifest;
+use gantz_core::ports::Ports;
+use gantz_dispatcher::Dispatcher;
 use gantz_workers::metrics::{Meter, embedded_metrics};
-use gantz_workers::{Phase, Switch, Worker, pool};
+use gantz_workers::{Phase, Switch, pool};
 use tokio::task::{JoinError, JoinSet};
 
 use super::Outcome;
 use crate::error::{CliError, INTERRUPTED};
+use crate::node::{self, Crew};
 use crate::project::Project;
 use crate::signals::{Asked, Signals};
 use crate::{shell, stack, tools, view};
@@ -40,32 +43,38 @@ pub(super) struct Options {
 
 pub(super) async fn run(project: &Project, options: Options) -> Outcome {
     let manifest = project.manifest()?;
-    let Some(name) = &project.stack else {
-        return Err(CliError::usage("`gantz worker` works for a stack: give `--stack NAME`")
-            .hint("on one machine, `gantz dev` runs workers and everything else"));
-    };
     let chosen = choose(&manifest, &options.lanes, options.concurrency)?;
     let mut signals = Signals::listen()?;
-    let stack = stack::connect(&project.aws, name).await?;
-    let (clock, entropy) = (shell::clock(), shell::entropy());
-    let tools = tools::toolbox(project, &manifest, &clock)?;
-    let owner = format!("{:016x}", entropy.next());
-    // The rows of what it runs carry this name.
-    tracing::info!(worker = owner, stack = name, "started");
-    let mut worker = Worker::new(stack.ports, tools, clock.clone(), entropy, owner);
+    let (clock, switch) = (shell::clock(), Switch::default());
     let meter = options.metrics.then(Meter::default);
-    if let Some(meter) = &meter {
-        worker = worker.observed_by(meter.observer());
-    }
-    let worker = Arc::new(worker);
-
-    let switch = Switch::default();
+    let hired = |ports| {
+        let worker = node::worker(project, &manifest, ports)?;
+        Ok::<_, CliError>(Arc::new(match &meter {
+            Some(meter) => worker.observed_by(meter.observer()),
+            None => worker,
+        }))
+    };
     let mut pools = JoinSet::new();
-    for (lane, jobs) in &chosen {
-        pools.spawn(pool::serve(Arc::clone(&worker), lane.clone(), *jobs, switch.stop()));
-    }
+    // What is simply dropped at the end.
+    let mut services = JoinSet::new();
+    let place = if let Some(name) = &project.stack {
+        let worker = hired(stack::connect(&project.aws, name).await?.ports)?;
+        for (lane, jobs) in &chosen {
+            pools.spawn(pool::serve(Arc::clone(&worker), lane.clone(), *jobs, switch.stop()));
+        }
+        format!("for `{name}`")
+    } else {
+        let embedded = node::join(project)?;
+        let ports = Ports::of(embedded.clone());
+        services.spawn(node::sweep(embedded.clone()));
+        let (worker, lanes, spared) = (hired(ports.clone())?, chosen.clone(), project.data_dir.clone());
+        let dispatcher = Dispatcher::new(ports, Arc::clone(&manifest), clock.clone(), shell::entropy());
+        Crew { embedded, worker, lanes, dispatcher, spared }.start(&mut pools, &switch).await?;
+        format!("in {}", project.data_dir.display())
+    };
+    tools::warn_of_missing(project, &manifest, None)?;
     let said: Vec<String> = chosen.iter().map(|(lane, jobs)| format!("{lane} ({jobs} at once)")).collect();
-    view::note(&format!("working for `{name}` on {}; Ctrl-C stops", said.join(", ")));
+    view::note(&format!("working {place} on {}; Ctrl-C stops", said.join(", ")));
     let end = tokio::select! {
         end = until_told(&mut pools, signals.asked()) => end,
         never = report(meter.as_ref(), &clock) => match never {},

@@ -2,6 +2,7 @@
 //! its event, and nothing is left in a queue.
 //!
 //! A run prints its seed; `GANTZ_SEED` gives it back, so that the fleet is killed at the same points of its progress.
+//! `GANTZ_JOBS` and `GANTZ_KILLS` are the sizes of the run that is not part of every test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -40,8 +41,19 @@ async fn five_kills_of_five_hundred_jobs() {
 
 #[tokio::test]
 #[ignore = "takes minutes in a debug build; run it with --release -- --ignored"]
-async fn twenty_kills_of_twenty_thousand_jobs() {
-    survive(20_000, 20, Duration::from_secs(900)).await;
+async fn as_many_kills_of_as_many_jobs_as_told() {
+    let (jobs, kills) = (number("GANTZ_JOBS").unwrap_or(20_000), number("GANTZ_KILLS").unwrap_or(20));
+    survive(
+        u32::try_from(jobs).expect("32 bits"),
+        u32::try_from(kills).expect("32 bits"),
+        Duration::from_secs(900),
+    )
+    .await;
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let told = std::env::var(variable).ok()?;
+    Some(told.parse().expect("these variables are numbers"))
 }
 
 async fn survive(jobs: u32, kills: u32, patience: Duration) {
@@ -63,9 +75,10 @@ async fn survive(jobs: u32, kills: u32, patience: Duration) {
         let share = jobs / 10 * 9 / kills;
         let target = kill * share + u32::try_from(random >> 33).expect("31 bits") % share;
         let progress = fleet.reach(target, deadline).await;
-        // Accepted is accepted, also a moment before the end.
-        singles.push(fleet.submit_one(kill, deadline).await);
+        // Accepted is accepted, also while others are killed.
+        let single = fleet.start_submitting(kill);
         fleet.kill();
+        singles.push(single.accepted());
         assert!(
             progress.batch.finished_at_ms.is_none(),
             "the batch ended before kill {kill}: nothing was tested"
@@ -106,10 +119,7 @@ async fn survive(jobs: u32, kills: u32, patience: Duration) {
 
 #[expect(clippy::disallowed_methods, reason = "what is random here is told")]
 fn seed() -> u64 {
-    match std::env::var("GANTZ_SEED") {
-        Ok(seed) => seed.parse().expect("`GANTZ_SEED` is a number"),
-        Err(_) => getrandom::u64().expect("randomness"),
-    }
+    number("GANTZ_SEED").unwrap_or_else(|| getrandom::u64().expect("randomness"))
 }
 
 /// Every end was published, once or more, always with the same words, and nothing else was.
@@ -225,23 +235,13 @@ impl Fleet {
         children.into_iter().map(|job| (job.index.expect("a child"), job)).collect()
     }
 
-    /// Hands a single job in, by a program that goes on until it is accepted.
-    async fn submit_one(&self, number: u32, deadline: Instant) -> JobId {
+    /// Begins to hand a single job in, whether or not the fleet is there at the moment.
+    fn start_submitting(&self, number: u32) -> Submitting {
         let id = JobId::try_new(format!("single-{number:04}")).expect("an id");
-        let path = self.folder.join("data.csv");
-        let job = serde_json::json!({"tool": "analyze_file", "parameters": {"path": path}, "job_id": id});
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        loop {
-            let url = fs::read_to_string(self.folder.join(".gantz/endpoint")).unwrap_or_default();
-            let request = http.post(format!("{url}/jobs")).header("content-type", "application/json");
-            if let Ok(answer) = request.body(job.to_string()).send().await
-                && answer.status().is_success()
-            {
-                return id;
-            }
-            assert!(Instant::now() < deadline, "the job {id} was not accepted");
-            sleep(Duration::from_millis(5)).await;
-        }
+        let mut command = gantz(&self.folder);
+        command.args(["submit", "analyze_file", "--job-id", id.as_str(), "--path", "data.csv"]);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("gantz submit");
+        Submitting { id, process }
     }
 
     /// A job once it has ended.
@@ -263,7 +263,7 @@ impl Fleet {
         let mut probes = Vec::new();
         loop {
             let number = 1_000 + u32::try_from(probes.len()).expect("a few");
-            let id = self.submit_one(number, deadline).await;
+            let id = self.start_submitting(number).accepted();
             probes.push(self.outcome(&id, deadline).await);
             let told = Command::new("kill").args(["-s", "TERM", &self.process.id().to_string()]).status();
             assert!(told.expect("`kill`").success());
@@ -281,6 +281,21 @@ impl Fleet {
     fn kill(&mut self) {
         self.process.kill().expect("kill");
         self.process.wait().expect("the end");
+    }
+}
+
+/// A `gantz submit`.
+struct Submitting {
+    id: JobId,
+    process: Child,
+}
+
+impl Submitting {
+    /// The job's id, once it is accepted.
+    fn accepted(self) -> JobId {
+        let ended = self.process.wait_with_output().expect("gantz submit");
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        self.id
     }
 }
 

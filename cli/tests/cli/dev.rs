@@ -1,6 +1,6 @@
 //! `dev`, and commands beside it.
 
-use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::support::{Dev, Project, until};
 
@@ -16,25 +16,29 @@ async fn commands_talk_to_it() {
     assert_eq!(project.gantz(&["cancel", "held-job"]).await.ok(), "held-job was asked to stop\n");
     project.reach("held-job", "CANCELLED").await;
     assert!(batch.end().await.ok().contains("one-file-batch SUCCEEDED: 1 job, 1 succeeded"));
-    assert_eq!(project.read(".gantz/endpoint").as_deref(), Some(dev.url.as_str()));
 
     let ran = dev.stop().await;
     ran.failed(130);
     assert!(ran.stdout.starts_with("trial 1.0.0 with 7 tools on http://127.0.0.1:"), "{ran}");
     assert_eq!(ran.stdout.lines().count(), 3, "{ran}");
-    assert_eq!(project.read(".gantz/endpoint"), None);
 }
 
 #[tokio::test]
-async fn a_directory_has_one_owner() {
+async fn a_directory_is_shared() {
     let project = Project::trial();
-    let _dev = Dev::start(&project).await;
-    let ran = project.gantz(&["dev", "--port", "0"]).await;
-    let stderr = ran.refused(1).replace(&project.path(".gantz").display().to_string(), "DIR");
-    assert_snapshot!(stderr, @r"
-    error: `DIR` is in use by another process
-    hint: a running `gantz dev` serves the other commands; or give this one another `--data-dir`
-    ");
+    let (first, second) = (Dev::start(&project).await, Dev::start(&project).await);
+    for (id, dev) in [("by-the-first", &first), ("by-the-second", &second)] {
+        let job = json!({"tool": "say", "parameters": {"what": "x"}, "job_id": id});
+        let answer = reqwest::Client::new().post(format!("{}/jobs", dev.url)).json(&job).send().await;
+        assert_eq!(answer.expect("an answer").status(), 202);
+        project.reach(id, "SUCCEEDED").await;
+    }
+    first.kill();
+    let row = json!({"tool": "say", "parameters": {"what": "x"}, "job_id": "after-the-first"});
+    let wait = format!("{}/jobs", second.url);
+    let answer = reqwest::Client::new().post(wait).json(&row).send().await;
+    assert_eq!(answer.expect("an answer").status(), 202);
+    project.reach("after-the-first", "SUCCEEDED").await;
     let _other = project.gantz(&["run", "say", "--what", "x", "--data-dir", "other"]).await.ok();
     assert!(project.path("other/gantz.db").exists());
 }
@@ -58,7 +62,6 @@ async fn after_kill_9_the_next_command_works() {
     let dev = Dev::start(&project).await;
     project.gantz(&["submit", "say", "--what", "x", "--delay", "10m", "--job-id", "later-job"]).await.ok();
     dev.kill();
-    assert!(project.read(".gantz/endpoint").is_some(), "nobody could remove it");
     assert_eq!(project.gantz(&["run", "say", "--what", "hello"]).await.ok(), "hello\n");
     assert_eq!(project.gantz(&["cancel", "later-job"]).await.ok(), "later-job is CANCELLED\n");
     let dev = Dev::start(&project).await;
@@ -148,16 +151,15 @@ async fn programs_are_told_where_it_is() {
 }
 
 #[tokio::test]
-async fn only_json_redrives_dead_letters() {
+async fn only_json_from_this_machine_is_taken() {
     let project = Project::trial();
     let dev = Dev::start(&project).await;
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let post = async |kind: &str, host: &str| {
-        let request =
-            http.post(format!("{}/dead-letters/default/redrive", dev.url)).header("content-type", kind);
+        let request = http.post(format!("{}/jobs", dev.url)).header("content-type", kind);
         request
             .header("host", host)
-            .body(r#"{"limit": 1}"#)
+            .body(r#"{"tool": "say", "parameters": {"what": "x"}}"#)
             .send()
             .await
             .expect("an answer")
@@ -165,7 +167,7 @@ async fn only_json_redrives_dead_letters() {
             .as_u16()
     };
     let host = dev.url.strip_prefix("http://").expect("a host");
-    assert_eq!(post("application/json", host).await, 200);
+    assert_eq!(post("application/json", host).await, 202);
     // What a page of another site could have a browser send.
     assert_eq!(post("text/plain", host).await, 415);
     assert_eq!(post("application/json", "evil.example").await, 403);

@@ -20,3 +20,4 @@ mod submit;
 mod support;
 mod template;
 mod terminal;
+mod worker;

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::support::{Project, until};
+use crate::support::Project;
 
 #[tokio::test]
 async fn only_the_result_is_printed() {
@@ -163,7 +163,7 @@ tools:
         "help": "1", "output": "2", "wait": "3", "job_id": "4", "payload": {}, "a_b": "6", "a-b": "7",
     });
     assert_eq!(ran.json(), expect);
-    project.gantz(&[&["submit", "odd"], &words[..]].concat()).await.ok();
+    project.gantz(&[&["submit", "odd"], &words[..]].concat()).await.failed(0);
 }
 
 #[tokio::test]
@@ -241,21 +241,25 @@ async fn a_failed_job_is_told_on_stderr() {
 }
 
 #[tokio::test]
-async fn whoever_waits_takes_over_from_a_fleet_that_ends() {
+async fn each_works_on_its_own_job() {
     let project = Project::trial();
+    let idle = project.gantz(&["submit", "say", "--what", "x", "--job-id", "of-nobody"]).await;
+    assert_eq!(idle.failed(0), "nobody works on it: start `gantz worker`, or `gantz dev`\n");
     let first = project.start(&["run", "hold", "--gate", "first", "--job-id", "the-first"]);
     project.reach("the-first", "RUNNING").await;
     let second = project.start(&["run", "hold", "--gate", "second", "--job-id", "the-second"]);
     project.reach("the-second", "RUNNING").await;
 
-    // Both run in the first process, which ends with its own job.
     project.open("first");
     assert_eq!(first.end().await.ok(), "7\n");
-    until("the second process runs its job itself", async || {
-        let row = project.status("the-second").await?;
-        (row["status"] == "RUNNING" && row["attempt"] == 2).then_some(())
-    })
-    .await;
     project.open("second");
     assert_eq!(second.end().await.ok(), "7\n");
+    let attempts = async |id| project.status(id).await.map(|row| row["attempt"].clone());
+    assert_eq!(attempts("the-second").await, Some(1.into()), "the first's end was no business of it");
+    assert_eq!(attempts("of-nobody").await, Some(0.into()), "it is nobody's who works on another one");
+    assert_eq!(
+        project.gantz(&["submit", "say", "--what", "x", "--job-id", "of-nobody", "--wait"]).await.failed(0),
+        ""
+    );
+    assert_eq!(attempts("of-nobody").await, Some(1.into()));
 }

@@ -62,7 +62,7 @@ async fn a_batch_is_resumed() {
     assert_eq!(
         ran.refused(130),
         "error: interrupted; batch `held-batch` is kept\n\
-         hint: it goes on with `gantz dev`; `gantz batch hold --resume held-batch` goes on with it here\n"
+         hint: it goes on with `gantz worker`; `gantz batch hold --resume held-batch` goes on with it here\n"
     );
 
     project.open("open");
@@ -83,7 +83,7 @@ async fn a_job_is_kept_under_its_id() {
     assert_eq!(
         run.end().await.refused(130),
         "error: interrupted; job `held-job` is kept\n\
-         hint: it goes on with `gantz dev`; `gantz cancel held-job` ends it\n"
+         hint: it goes on with `gantz worker`; `gantz cancel held-job` ends it\n"
     );
     project.open("open");
     assert_eq!(project.gantz(&["run", "hold", "--gate", "open", "--job-id", "held-job"]).await.ok(), "7\n");
@@ -98,7 +98,7 @@ async fn a_fleet_goes_on_when_its_caller_is_gone() {
     run.signal("INT");
     let ran = run.end().await;
     assert!(
-        ran.refused(130).contains("hint: it goes on in `gantz dev`; `gantz status --watch held-job`"),
+        ran.refused(130).contains("hint: others go on with it; `gantz status --watch held-job`"),
         "{ran}"
     );
     project.open("open");

@@ -35,7 +35,7 @@ async fn who_watches_what_nobody_works_on_is_told() {
     dev.kill();
     let watching = project.start(&["status", "--watch", "held-job"]);
     until("it says so", async || {
-        (watching.stderr() == "nobody works on it: start `gantz dev`\n").then_some(())
+        (watching.stderr() == "nobody works on it: start `gantz worker`, or `gantz dev`\n").then_some(())
     })
     .await;
     project.open("open");
@@ -49,7 +49,7 @@ async fn who_watches_what_nobody_works_on_is_told() {
 async fn large_results_are_read_from_where_they_are() {
     let project = Project::trial();
     let long = "x".repeat(20_000);
-    let ran = project.gantz(&["submit", "say", "--what", &long, "--job-id", "long-story"]).await;
+    let ran = project.gantz(&["submit", "say", "--what", &long, "--job-id", "long-story", "--wait"]).await;
     assert!(ran.ok().contains("result    large; `gantz result long-story` prints it\n"), "{ran}");
     let ran = project.gantz(&["result", "long-story"]).await;
     ran.ok();
@@ -59,7 +59,7 @@ async fn large_results_are_read_from_where_they_are() {
 #[tokio::test]
 async fn a_failed_job_has_no_result() {
     let project = Project::trial();
-    project.gantz(&["submit", "broken", "--job-id", "broken-1"]).await.failed(1);
+    project.gantz(&["submit", "broken", "--job-id", "broken-1", "--wait"]).await.failed(1);
     assert!(project.gantz(&["status", "broken-1"]).await.failed(1).is_empty());
     let ran = project.gantz(&["result", "broken-1"]).await;
     assert_snapshot!(ran.refused(1), @r"

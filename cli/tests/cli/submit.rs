@@ -5,9 +5,9 @@ use serde_json::Value;
 use crate::support::{Dev, Project};
 
 #[tokio::test]
-async fn alone_it_runs_the_job_and_shows_it() {
+async fn who_waits_runs_the_job_and_is_shown_it() {
     let project = Project::trial();
-    let ran = project.gantz(&["submit", "say", "--what", "hello", "--job-id", "hello-you"]).await;
+    let ran = project.gantz(&["submit", "say", "--what", "hello", "--job-id", "hello-you", "--wait"]).await;
     let card: Vec<_> = ran.ok().lines().filter_map(|line| line.split_once("  ")).collect();
     let names: Vec<_> = card.iter().map(|(name, _)| *name).collect();
     assert_eq!(
@@ -59,8 +59,9 @@ async fn the_same_key_is_the_same_job() {
 #[tokio::test]
 async fn another_jobs_id_is_refused() {
     let project = Project::trial();
-    let submit =
-        async |what: &str| project.gantz(&["submit", "say", "--what", what, "--job-id", "my-own-id"]).await;
+    let submit = async |what: &str| {
+        project.gantz(&["submit", "say", "--what", what, "--job-id", "my-own-id", "--wait"]).await
+    };
     submit("this").await.ok();
     submit("this").await.ok();
     let ran = submit("that").await;
@@ -75,7 +76,7 @@ async fn another_jobs_id_is_refused() {
 #[tokio::test]
 async fn a_failed_job_is_a_failure() {
     let project = Project::trial();
-    let ran = project.gantz(&["submit", "broken"]).await;
+    let ran = project.gantz(&["submit", "broken", "--wait"]).await;
     ran.failed(1);
     assert!(ran.stdout.contains("status    FAILED\n"), "{ran}");
     assert!(ran.stdout.contains("error     exit_status: `sh` ended with exit code 65: no luck\n"), "{ran}");

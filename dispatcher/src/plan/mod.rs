@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use gantz_core::ids::QueueName;
 use gantz_core::limits::LEASE_MS;
-use gantz_core::ports::{Message, PortError, Postponed, Receive};
+use gantz_core::ports::{Message, PortError, PortResult, Postponed, Receive};
 use gantz_core::retry;
 
 use crate::scan;
@@ -93,6 +93,23 @@ pub async fn serve(dispatcher: Dispatcher, spared: Arc<PathBuf>, stop: impl Futu
                 () = &mut stop => return,
                 () = handle(&dispatcher, &message, &spared) => {}
             }
+        }
+    }
+}
+
+/// Plans what there is to plan at once, and returns.
+///
+/// # Errors
+/// When plans cannot be received. One that cannot be carried out comes back, and is no error here.
+pub async fn work_off(dispatcher: &Dispatcher, spared: &Path) -> PortResult<()> {
+    let ask = Receive { max: 1, visibility_ms: LEASE_MS, wait_ms: 0 };
+    loop {
+        let messages = dispatcher.ports.queue.receive(&QueueName::Plan, ask).await?;
+        if messages.is_empty() {
+            return Ok(());
+        }
+        for message in messages {
+            handle(dispatcher, &message, spared).await;
         }
     }
 }

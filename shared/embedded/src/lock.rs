@@ -92,7 +92,7 @@ impl Directory {
     }
 
     /// Where the processes that share the directory have their locks.
-    pub(crate) fn processes(&self) -> PathBuf {
-        self.path.join("processes")
+    pub(crate) fn processes(path: &Path) -> PathBuf {
+        path.join("processes")
     }
 }

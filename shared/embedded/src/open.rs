@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gantz_core::host::Clock;
+use gantz_core::ids::JobId;
 use gantz_core::limits;
+use gantz_core::ports::PortResult;
+use rusqlite::Connection;
 
 use crate::changes::Changes;
 use crate::lock::{Directory, LockError};
 use crate::process::{self, JoinError, Membership};
-use crate::queue::Queues;
+use crate::queue::{Queues, Scope};
 use crate::view::View;
 use crate::writer::Writer;
 use crate::{private, schema, watch};
@@ -35,6 +38,7 @@ pub struct Embedded {
     pub(crate) writer: Writer,
     pub(crate) view: View,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) scope: Option<Scope>,
 }
 
 /// What this process knows of itself and of those who wait in it.
@@ -92,7 +96,7 @@ impl Embedded {
         private::file(&path)?;
         let connection = schema::open_writer(&path)?;
         schema::migrate(&connection)?;
-        let processes = directory.processes();
+        let processes = Directory::processes(directory.path());
         let membership = Membership::join(&processes, &connection)?;
         for dead in process::find_dead(&connection, &processes, membership.epoch)? {
             let transaction = connection.unchecked_transaction()?;
@@ -106,7 +110,37 @@ impl Embedded {
         let shared = Arc::new(Shared { clock, changes: Changes::default(), queues, membership, processes });
         let writer = Writer::start(connection)?;
         watch::start(schema::open_reader(&path)?, &shared, &writer)?;
-        Ok(Self { directory: Arc::new(directory), writer, view, shared })
+        Ok(Self { directory: Arc::new(directory), writer, view, shared, scope: None })
+    }
+
+    /// The same ports, but what is received is only of that job or batch: its own messages, those of its children, and
+    /// what is planned of it. All else is left to others.
+    #[must_use]
+    pub fn only(&self, id: JobId) -> Self {
+        Self { scope: Some(Scope::of(id)), ..self.clone() }
+    }
+
+    /// Says that this process works on what it can receive, until it ends; see [`View::is_worked_on`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn announce_work(&self) -> PortResult<()> {
+        let (epoch, scope) = (self.shared.membership.epoch, self.scope.clone());
+        self.writer
+            .call(move |connection| process::works_on(connection, epoch, scope.as_ref().map(Scope::id)))
+            .await
+    }
+
+    /// Whether another process that shares the directory works on this job or batch, maybe among others.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn others_work_on(&self, id: &JobId) -> PortResult<bool> {
+        let (shared, id) = (Arc::clone(&self.shared), id.clone());
+        let me = Some(shared.membership.epoch);
+        let look =
+            move |connection: &Connection| process::is_worked_on(connection, &shared.processes, &id, me);
+        self.view.readers().call(look).await
     }
 
     /// Reading, which needs no writer.

@@ -8,6 +8,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gantz_core::ids::JobId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::private;
@@ -57,6 +58,35 @@ pub(crate) enum JoinError {
 pub(crate) fn is_alive(connection: &Connection, epoch: Epoch) -> rusqlite::Result<bool> {
     let mut find = connection.prepare_cached("SELECT 1 FROM processes WHERE epoch = ?1")?;
     find.query_row([epoch.0], |_| Ok(())).optional().map(|found| found.is_some())
+}
+
+/// Stands for whatever is queued.
+const EVERYTHING: &str = "*";
+
+/// From now on that process works on this job or batch, or on whatever is queued.
+pub(crate) fn works_on(connection: &Connection, epoch: Epoch, only: Option<&JobId>) -> rusqlite::Result<()> {
+    let works_on = only.map_or(EVERYTHING, JobId::as_str);
+    let update = "UPDATE processes SET works_on = ?2 WHERE epoch = ?1";
+    connection.execute(update, params![epoch.0, works_on]).map(|_| ())
+}
+
+/// Whether a process that has not ended, other than `me`, works on this job or batch, maybe among others.
+pub(crate) fn is_worked_on(
+    connection: &Connection,
+    folder: &Path,
+    id: &JobId,
+    me: Option<Epoch>,
+) -> rusqlite::Result<bool> {
+    let mut workers = connection
+        .prepare_cached("SELECT epoch FROM processes WHERE works_on IN (?1, ?2) AND epoch IS NOT ?3")?;
+    let me = me.map(|me| me.0);
+    let workers = workers.query_map(params![EVERYTHING, id.as_str(), me], |row| row.get(0).map(Epoch))?;
+    for epoch in workers {
+        if look_after(folder, epoch?).is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A process that ended. Its lock is held meanwhile, so that one other process looks after what it left.
@@ -110,7 +140,13 @@ impl Dead {
 
     /// Once that is committed.
     pub(crate) fn forget(&self, returned: usize) {
-        tracing::info!(process = self.epoch.0, returned, "a process ended without handing back what it held");
+        if returned > 0 {
+            tracing::info!(
+                process = self.epoch.0,
+                returned,
+                "a process ended without handing back what it held"
+            );
+        }
         if let Err(error) = fs::remove_file(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {

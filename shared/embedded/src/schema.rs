@@ -120,7 +120,9 @@ CREATE TABLE IF NOT EXISTS meta (
 const SHARED: &str = "
 CREATE TABLE processes (
     epoch INTEGER PRIMARY KEY,
-    pid INTEGER NOT NULL
+    pid INTEGER NOT NULL,
+    -- `*` for whatever is queued, or the one job or batch that it works on.
+    works_on TEXT
 );
 ALTER TABLE queues ADD COLUMN last INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE queues ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;

@@ -15,7 +15,7 @@ use crate::notes::{self, Note};
 use crate::open::OpenError;
 use crate::queue::{self, DeadLetter, QueuedMessage};
 use crate::readers::Readers;
-use crate::{batches, blobs, rows, schema, store};
+use crate::{batches, blobs, process, rows, schema, store};
 
 /// What a data directory holds, as of each call. Clones share connections.
 #[derive(Debug, Clone)]
@@ -134,6 +134,15 @@ impl View {
     pub async fn dead_letters(&self, lane: &Lane, limit: usize) -> PortResult<Vec<DeadLetter>> {
         let name = QueueName::Dead(lane.clone()).to_string();
         self.readers.call(move |connection| queue::dead_letters(connection, &name, limit)).await
+    }
+
+    /// Whether a process that shares the directory works on this job or batch, maybe among others.
+    ///
+    /// # Errors
+    /// See [`View::job`].
+    pub async fn is_worked_on(&self, id: &JobId) -> PortResult<bool> {
+        let (folder, id) = (Directory::processes(&self.path), id.clone());
+        self.readers.call(move |connection| process::is_worked_on(connection, &folder, &id, None)).await
     }
 
     /// The bytes of a blob, if there are at most `max_bytes`.

@@ -3,7 +3,6 @@
 mod flags;
 mod words;
 
-use std::cell::OnceCell;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,11 +11,10 @@ use gantz_core::manifest::{Manifest, ToolSpec};
 use serde_json::Value;
 
 use self::words::Words;
-use super::status::{exit_code, job_end};
+use super::status::{exit_code, job_end, note_if_idle};
 use super::{Outcome, find_tool, interrupted, job_id, unknown};
 use crate::args::{Common, Format};
 use crate::error::{CliError, INTERRUPTED, USAGE};
-use crate::node::Duty;
 use crate::project::Project;
 use crate::session::Session;
 use crate::shell;
@@ -66,19 +64,19 @@ pub(super) async fn run(common: Common, words: Vec<String>, wish: Wish) -> Outco
     let submission = flags::submission(tool, &matches, shell::clock().now_ms());
     let submission = submission.map_err(|error| with_help(error, wish, tool))?;
     let mut signals = Signals::listen()?;
-    let session = Session::open(&project, Arc::clone(&manifest), Duty::Fleet).await?;
-    if session.own().is_some() {
+    let mut session = Session::open(&project, Arc::clone(&manifest)).await?;
+    let wait = wish == Wish::Result || flags::waits(&matches);
+    if wait && session.own().is_some() {
         tools::warn_of_missing(&project, &manifest, Some(&tool.name))?;
     }
-    let wait = wish == Wish::Result || session.own().is_some() || flags::waits(&matches);
-    let accepted = OnceCell::new();
     let outcome = tokio::select! {
-        outcome = follow(&session, &submission, &accepted, wait, wish, format) => outcome,
-        () = signals.next() => Err(match accepted.get() {
-            Some(id) => interrupted(&session, "job", id, &format!("`gantz cancel {id}` ends it")),
-            None => CliError::with_code(INTERRUPTED, "interrupted"),
-        }),
-        error = session.stand_in() => Err(error),
+        accepted = submit(&session, &submission) => accepted,
+        () = signals.next() => Err(CliError::with_code(INTERRUPTED, "interrupted")),
+    };
+    let outcome = match outcome {
+        Ok((id, _)) if wait => work_and_follow(&mut session, &id, wish, &mut signals, format).await,
+        Ok((id, answer)) => leave(&session, &id, &answer, format).await,
+        Err(error) => Err(error),
     };
     session.close(signals.next()).await;
     outcome.map_err(|error| with_help(error.name_places(|place| flags::flag_of(tool, place)), wish, tool))
@@ -107,24 +105,40 @@ fn manifest_for(common: &mut Common, name: &str, rest: &[String]) -> Result<Arc<
     }
 }
 
-async fn follow(
-    session: &Session,
-    submission: &Value,
-    accepted: &OnceCell<JobId>,
-    wait: bool,
+/// The job's id, and all that was answered.
+async fn submit(session: &Session, submission: &Value) -> Result<(JobId, Value), CliError> {
+    let answer = session.client.post("/jobs", submission).await?;
+    let id = job_id(answer.body.get("job_id").and_then(Value::as_str).unwrap_or_default())?;
+    Ok((id, answer.body))
+}
+
+async fn leave(session: &Session, id: &JobId, answer: &Value, format: Format) -> Outcome {
+    match format {
+        Format::Table => print(id.as_str()),
+        Format::Json | Format::Jsonl => print_json(answer, format)?,
+    }
+    note_if_idle(&session.reader, id).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn work_and_follow(
+    session: &mut Session,
+    id: &JobId,
     wish: Wish,
+    signals: &mut Signals,
     format: Format,
 ) -> Outcome {
-    let answer = session.client.post("/jobs", submission).await?;
-    let id: JobId = job_id(answer.body.get("job_id").and_then(Value::as_str).unwrap_or_default())?;
-    let id = accepted.get_or_init(|| id);
-    if !wait {
-        match format {
-            Format::Table => print(id.as_str()),
-            Format::Json | Format::Jsonl => print_json(&answer.body, format)?,
+    session.work_on(id).await?;
+    let session = &*session;
+    tokio::select! {
+        outcome = follow(session, id, wish, format) => outcome,
+        () = signals.next() => {
+            Err(interrupted(session, "job", id, &format!("`gantz cancel {id}` ends it")).await)
         }
-        return Ok(ExitCode::SUCCESS);
     }
+}
+
+async fn follow(session: &Session, id: &JobId, wish: Wish, format: Format) -> Outcome {
     let job = session.reader.job(id).await?.ok_or_else(|| unknown(id))?;
     let job = job_end(&session.reader, job).await?;
     match (wish, result_value(&session.reader, &job).await?) {

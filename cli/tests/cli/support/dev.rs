@@ -21,9 +21,10 @@ impl Dev {
         let mut process = project.start(&words);
         let url = until("`gantz dev` answers", async || {
             assert!(!process.has_ended(), "it ended: {}", process.stderr());
-            // The file of an owner before it may still be there; nobody listens at that address.
-            let url = project.read(".gantz/endpoint")?;
-            TcpStream::connect(url.strip_prefix("http://")?).ok().map(|_| url)
+            let said = process.stdout();
+            let (_, address) = said.split_once("http://")?;
+            let address = address.split(['\n', '"']).next().filter(|address| said.len() > address.len())?;
+            TcpStream::connect(address).ok().map(|_| format!("http://{address}"))
         })
         .await;
         Self { process, url }

@@ -43,6 +43,11 @@ impl Process {
         Self { child, what: format!("gantz {}", words.join(" ")), stdout, stderr }
     }
 
+    /// What it has written to stdout so far.
+    pub(crate) fn stdout(&self) -> String {
+        fs::read_to_string(&self.stdout).expect("stdout")
+    }
+
     /// What it has written to stderr so far.
     pub(crate) fn stderr(&self) -> String {
         fs::read_to_string(&self.stderr).expect("stderr")

@@ -4,6 +4,7 @@
 //! process holds when it ends is visible again as soon as another one notices.
 
 mod queues;
+mod scope;
 mod search;
 mod table;
 mod take;
@@ -27,6 +28,7 @@ use crate::notes;
 use crate::open::Embedded;
 use queues::Queue;
 pub(crate) use queues::Queues;
+pub(crate) use scope::Scope;
 pub use search::QueuedMessage;
 pub(crate) use search::of_job;
 pub use table::DeadLetter;
@@ -77,15 +79,19 @@ impl Embedded {
     async fn receive_now(&self, queue: &Arc<Queue>, ask: Receive) -> PortResult<Taken> {
         let to = Receiver { process: self.shared.membership.epoch, now_ms: self.shared.clock.now_ms() };
         let (looked_at, queue, store) = (Arc::clone(queue), Arc::clone(queue), self.clone());
+        let scope = self.scope.clone();
         let delivery = self
             .writer
             .call_then(
                 move |connection| {
-                    let taken = take::take(connection, &looked_at, ask, to)?;
+                    let taken = take::take(connection, &looked_at, ask, to, store.scope.as_ref())?;
                     Ok(Delivery { store, queue: looked_at, taken })
                 },
                 move |delivery| {
-                    queue.advance(delivery.taken.cursor);
+                    match scope {
+                        Some(scope) => scope.advance(queue.number, delivery.taken.cursor),
+                        None => queue.advance(delivery.taken.cursor),
+                    }
                     if delivery.taken.messages.len() == ask.max {
                         // There may be more: the next receiver need not wait for the next arrival.
                         queue.arrived.notify_one();

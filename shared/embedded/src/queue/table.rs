@@ -10,6 +10,7 @@
 //!
 //! A queue's row counts its messages, so that no depth has to be asked of the messages.
 
+use gantz_core::ids::JobId;
 use gantz_core::ports::{Depth, Message, Receipt};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -172,38 +173,80 @@ pub(super) fn insert(
 
 /// A query for whole messages.
 macro_rules! select {
-    ($condition:literal) => {
+    ($($condition:expr),+) => {
         concat!(
             "SELECT key, receives, sent_at, body, dead_reason, visible_at > 0, holder IS NOT NULL \
              FROM messages WHERE ",
-            $condition
+            $($condition),+
         )
     };
 }
 
-/// Fresh messages behind `after`, oldest first.
+/// The end of a query's condition: only messages of the job or batch `?4`, by what their bodies say. Most bodies are told
+/// apart without reading them as JSON.
+macro_rules! of_one {
+    () => {
+        " AND instr(body, ?4) > 0 AND CASE WHEN json_valid(body) THEN ?4 IN (json_extract(body, '$.job_id'), \
+         json_extract(body, '$.parent'), json_extract(body, '$.batch_id')) END"
+    };
+}
+
+/// Fresh messages behind `after`, oldest first; only those of one job or batch, if one is given.
 pub(super) fn fresh(
     connection: &Connection,
     queue: i64,
     after: u64,
     limit: usize,
+    only: Option<&JobId>,
 ) -> rusqlite::Result<Vec<Stored>> {
-    let mut statement = connection
-        .prepare_cached(select!("key > ?1 AND key < ?2 AND visible_at = 0 ORDER BY key LIMIT ?3"))?;
-    statement.query_map(params![key(queue, after), key(queue + 1, 0), limit], stored)?.collect()
+    let (from, to) = (key(queue, after), key(queue + 1, 0));
+    match only {
+        None => connection
+            .prepare_cached(select!("key > ?1 AND key < ?2 AND visible_at = 0", " ORDER BY key LIMIT ?3"))?
+            .query_map(params![from, to, limit], stored)?
+            .collect(),
+        Some(only) => connection
+            .prepare_cached(select!(
+                "key > ?1 AND key < ?2 AND visible_at = 0",
+                of_one!(),
+                " ORDER BY key LIMIT ?3"
+            ))?
+            .query_map(params![from, to, limit, only.as_str()], stored)?
+            .collect(),
+    }
 }
 
-/// Messages whose time has come, earliest first.
+/// Messages whose time has come, earliest first; only those of one job or batch, if one is given.
 pub(super) fn due(
     connection: &Connection,
     queue: i64,
     now_ms: u64,
     limit: usize,
+    only: Option<&JobId>,
 ) -> rusqlite::Result<Vec<Stored>> {
-    let mut statement = connection.prepare_cached(select!(
-        "key >> 40 = ?1 AND visible_at > 0 AND visible_at <= ?2 ORDER BY visible_at LIMIT ?3"
-    ))?;
-    statement.query_map(params![queue, now_ms, limit], stored)?.collect()
+    match only {
+        None => connection
+            .prepare_cached(select!(
+                "key >> 40 = ?1 AND visible_at > 0 AND visible_at <= ?2",
+                " ORDER BY visible_at LIMIT ?3"
+            ))?
+            .query_map(params![queue, now_ms, limit], stored)?
+            .collect(),
+        Some(only) => connection
+            .prepare_cached(select!(
+                "key >> 40 = ?1 AND visible_at > 0 AND visible_at <= ?2",
+                of_one!(),
+                " ORDER BY visible_at LIMIT ?3"
+            ))?
+            .query_map(params![queue, now_ms, limit, only.as_str()], stored)?
+            .collect(),
+    }
+}
+
+/// The end of a queue: whatever comes has a higher sequence.
+pub(super) fn last(connection: &Connection, queue: i64) -> rusqlite::Result<u64> {
+    let mut last = connection.prepare_cached("SELECT last FROM queues WHERE number = ?1")?;
+    last.query_row([queue], |row| row.get(0))
 }
 
 /// When the next message comes back by itself, after now.

@@ -4,6 +4,7 @@ use gantz_core::ports::{EntryError, Message, Receipt, Receive};
 use rusqlite::Connection;
 
 use super::queues::Queue;
+use super::scope::Scope;
 use super::table::{self, Change, Stored};
 use crate::process::Epoch;
 
@@ -36,12 +37,15 @@ pub(super) fn take(
     queue: &Queue,
     ask: Receive,
     to: Receiver,
+    scope: Option<&Scope>,
 ) -> rusqlite::Result<Taken> {
     let room = ask.max.min(IN_FLIGHT_MAX.saturating_sub(table::held(connection, queue.number)?));
-    let mut taken = Taken { cursor: queue.cursor(), ..Taken::default() };
+    let cursor = scope.map_or_else(|| queue.cursor(), |scope| scope.cursor(queue.number));
+    let mut taken = Taken { cursor, ..Taken::default() };
     let mut change = Change::default();
     while taken.messages.len() < room {
-        let found = find(connection, queue, &mut taken.cursor, room - taken.messages.len(), to.now_ms)?;
+        let wanted = room - taken.messages.len();
+        let found = find(connection, queue, &mut taken.cursor, wanted, to.now_ms, scope)?;
         if found.is_empty() {
             break;
         }
@@ -72,11 +76,19 @@ fn find(
     cursor: &mut u64,
     room: usize,
     now_ms: u64,
+    scope: Option<&Scope>,
 ) -> rusqlite::Result<Vec<Stored>> {
-    let mut found = table::due(connection, queue.number, now_ms, room)?;
-    if found.len() < room {
-        let fresh = table::fresh(connection, queue.number, *cursor, room - found.len())?;
-        *cursor = fresh.last().map_or(*cursor, |last| last.sequence);
+    let only = scope.map(Scope::id);
+    let mut found = table::due(connection, queue.number, now_ms, room, only)?;
+    let wanted = room - found.len();
+    if wanted > 0 {
+        let fresh = table::fresh(connection, queue.number, *cursor, wanted, only)?;
+        *cursor = match fresh.last() {
+            // All that are there now were looked at, others' messages among them.
+            _ if scope.is_some() && fresh.len() < wanted => table::last(connection, queue.number)?,
+            Some(last) => last.sequence,
+            None => *cursor,
+        };
         found.extend(fresh);
     }
     Ok(found)

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gantz_core::ids::{Lane, QueueName};
+use gantz_core::ids::{JobId, Lane, QueueName};
 use gantz_core::job::{JobRecord, JobStatus};
 use gantz_core::lifecycle::{Claim, ClaimVerdict};
-use gantz_core::ports::{Depth, JobQueue, JobStore, Message, NewMessage, Receive};
+use gantz_core::ports::{Depth, JobQueue, JobStore, Message, NewMessage, Postponed, Receive};
 use gantz_embedded::{Directory, Embedded, OpenError, Settings, View};
 use gantz_testkit::builders::{self, job_id, record};
 use rusqlite::Connection;
@@ -196,4 +196,47 @@ async fn a_later_format_is_refused() {
     let refused = Embedded::open(directory, env().clock(), Settings::default()).unwrap_err();
     assert!(matches!(refused, OpenError::Version { found: 99, .. }), "{refused}");
     assert!(View::open(folder.path()).is_err());
+}
+
+/// What a command works on that was started for one job or batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_may_receive_only_what_belongs_to_one() {
+    let folder = TempDir::new().unwrap();
+    let (all, mine) = (open(&folder), open(&folder).only(job_id("my-batch")));
+    let of = |name: &str, id: &str| format!(r#"{{"{name}": "{id}", "parameters": "my-batch"}}"#);
+    let others = [of("job_id", "other-job"), of("parent", "other-batch"), "my-batch".into()];
+    let own = [of("job_id", "my-batch"), of("parent", "my-batch"), of("batch_id", "my-batch")];
+    let bodies: Vec<&str> = [&others[0], &own[0], &others[1], &own[1], &own[2], &others[2]]
+        .into_iter()
+        .map(String::as_str)
+        .collect();
+    send(&all, &bodies).await;
+    let received = async |store: &Embedded| -> Vec<String> {
+        receive(store, 10, 0).await.into_iter().map(|message| message.body).collect()
+    };
+    assert_eq!(received(&mine).await, own);
+    // What comes later is found, and so is what was given back.
+    send(&all, &[&own[0]]).await;
+    let again = receive(&mine, 10, 0).await.remove(0);
+    mine.postpone(&lane(), &again.receipt, 0, Postponed::HandedBack).await.unwrap();
+    assert_eq!(received(&mine).await, own[..1]);
+    assert_eq!(received(&all).await, others);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_works_on_what_is_known_to_all() {
+    let folder = TempDir::new().unwrap();
+    let (idle, batch, other) = (open(&folder), job_id("my-batch"), job_id("other-batch"));
+    let seen = async |id: &JobId| idle.view().is_worked_on(id).await.unwrap();
+    assert!(!seen(&batch).await);
+    let busy = open(&folder).only(batch.clone());
+    busy.announce_work().await.unwrap();
+    assert!(seen(&batch).await && !seen(&other).await);
+    assert!(!busy.others_work_on(&batch).await.unwrap(), "it does by itself");
+    let worker = open(&folder);
+    worker.announce_work().await.unwrap();
+    drop(busy);
+    assert!(seen(&batch).await && seen(&other).await);
+    drop(worker);
+    assert!(!seen(&batch).await && !seen(&other).await);
 }
