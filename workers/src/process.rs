@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use gantz_core::envelope::{Envelope, Parameters};
+use gantz_core::envelope::{Envelope, EnvelopeError, Parameters};
 use gantz_core::event;
 use gantz_core::host::{Clock, Entropy};
 use gantz_core::ids::params_hash;
@@ -18,7 +18,7 @@ use gantz_core::limits::{
 };
 use gantz_core::manifest::ToolSpec;
 use gantz_core::outcome::{ErrorKind, Failure, JobError, Outcome, Retry};
-use gantz_core::policy::{Effects, RetryPolicy};
+use gantz_core::policy::Effects;
 use gantz_core::ports::{BlobError, PortError, PortResult, Ports, Postponed};
 use gantz_core::retry;
 use gantz_core::settle::{AttemptEnd, Settlement, settle};
@@ -95,27 +95,32 @@ impl Worker {
     async fn deliver(&self, delivery: &Delivery<'_>) -> PortResult<Disposition> {
         let envelope = match Envelope::parse(&delivery.message.body) {
             Ok(envelope) => envelope,
+            Err(EnvelopeError::Version { .. }) => {
+                let delay_ms = self.not_here_ms(delivery);
+                return Ok(Disposition::Postpone { delay_ms, why: Postponed::LaterVersion });
+            }
             Err(error) => return Ok(Disposition::Quarantine(error.to_string())),
         };
-        let tool = self.tools.get(&envelope.job.tool);
+        let effects = self.effects_of(&envelope.job.tool);
+        let Some(tool) = self.tools.get(&envelope.job.tool) else {
+            // Another worker of the lane may have a later manifest, or this one soon will.
+            let claim = self.claim_for(&envelope, delivery, effects);
+            return self.wait(&envelope, &claim, self.not_here_ms(delivery), Postponed::UnknownTool).await;
+        };
 
         // Time: what could not end in it is not started.
-        let own_ms = tool.map_or(0, |tool| tool.spec.policy.timeout_ms);
+        let own_ms = tool.spec.policy.timeout_ms;
         let Some(timeout_ms) = delivery.tenure.timeout_ms(own_ms, self.clock.now_ms()) else {
             return Ok(Disposition::HAND_BACK);
         };
 
         // Gate: before the claim, so that waiting costs no attempt.
-        let effects = self.effects_of(&envelope.job.tool);
-        let pass = match tool {
-            None => None,
-            Some(tool) => match self.gates.admit(&envelope.job.tool, &tool.spec.policy).await {
-                Admission::Go(pass) => Some(pass),
-                Admission::Later { delay_ms, why } => {
-                    let claim = self.claim_for(&envelope, delivery, effects);
-                    return self.wait(&envelope, &claim, delay_ms, why).await;
-                }
-            },
+        let pass = match self.gates.admit(&envelope.job.tool, &tool.spec.policy).await {
+            Admission::Go(pass) => pass,
+            Admission::Later { delay_ms, why } => {
+                let claim = self.claim_for(&envelope, delivery, effects);
+                return self.wait(&envelope, &claim, delay_ms, why).await;
+            }
         };
 
         // Claim.
@@ -125,7 +130,7 @@ impl Worker {
         let row = match self.claimed(&envelope, verdict).await? {
             Claimed::Granted(row) => row,
             Claimed::Not(disposition) => {
-                self.give_back(&envelope.job.tool, pass).await;
+                self.gates.give_back(&envelope.job.tool, pass).await;
                 return Ok(disposition);
             }
         };
@@ -139,14 +144,14 @@ impl Worker {
             RunEnd::Ended(end) => end,
             RunEnd::LeaseLost => {
                 tracing::warn!(job_id = %held.id, attempt = held.attempt, "lost the lease while running");
-                self.give_back(&row.tool, pass).await;
+                self.gates.give_back(&row.tool, pass).await;
                 return Ok(Disposition::Leave);
             }
         };
         self.report(&row.tool, pass, &end).await;
 
         // Settle, record.
-        let retry = tool.map_or(RetryPolicy::DEFAULT, |tool| tool.spec.policy.retry);
+        let retry = tool.spec.policy.retry;
         let now_ms = self.clock.now_ms();
         let ending = match settle(end, &row, &retry, effects, now_ms, self.entropy.next()) {
             Settlement::Succeed(value) => self.success(value).await?,
@@ -154,6 +159,11 @@ impl Worker {
             Settlement::Release(release) => return self.release(&held, release).await,
         };
         self.finish(&held, ending).await
+    }
+
+    /// When another worker may look at what this one cannot handle.
+    fn not_here_ms(&self, delivery: &Delivery<'_>) -> u64 {
+        retry::not_here_ms(delivery.message.receives, self.entropy.next())
     }
 
     pub(crate) fn effects_of(&self, tool: &str) -> Effects {
@@ -211,18 +221,12 @@ impl Worker {
     async fn run(
         &self,
         attempt: &Attempt<'_>,
-        tool: Option<&ReadyTool>,
+        ready: &ReadyTool,
         parameters: Parameters,
     ) -> PortResult<RunEnd> {
         let row = attempt.row;
         let refused =
             |kind, message| Ok(RunEnd::Ended(AttemptEnd::Answered(Outcome::permanent(kind, message))));
-        let Some(ready) = tool else {
-            return refused(
-                ErrorKind::UnknownTool,
-                format!("this worker's manifest has no tool `{}`", row.tool),
-            );
-        };
         let Some(tool) = &ready.tool else {
             let message = format!("this worker has no handler `{}`", ready.handler);
             return refused(ErrorKind::HandlerUnavailable, message);
@@ -274,8 +278,7 @@ impl Worker {
 
     /// Tells the breaker. What another attempt could mend speaks against the dependency; a job's own fault, or its
     /// cancellation, does not.
-    async fn report(&self, tool: &str, pass: Option<Pass>, end: &AttemptEnd) {
-        let Some(pass) = pass else { return };
+    async fn report(&self, tool: &str, pass: Pass, end: &AttemptEnd) {
         let success = match end {
             AttemptEnd::Answered(Outcome::Done(_)) => true,
             AttemptEnd::Answered(Outcome::Failed(Failure { retry, .. })) => *retry == Retry::Never,
@@ -284,12 +287,6 @@ impl Worker {
             _ => return self.gates.give_back(tool, pass).await,
         };
         self.gates.report(tool, pass, success).await;
-    }
-
-    async fn give_back(&self, tool: &str, pass: Option<Pass>) {
-        if let Some(pass) = pass {
-            self.gates.give_back(tool, pass).await;
-        }
     }
 
     /// The ending of a job that produced `value`: by reference if it is large, a failure if it is too large.

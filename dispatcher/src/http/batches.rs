@@ -35,7 +35,7 @@ pub(super) async fn show(State(door): State<Door>, Id(id): Id, uri: Uri) -> Resu
     let progress = wait::for_batch(&*door.dispatcher.ports.batches, &id, wait::until(wait_ms)).await?;
     progress
         .map(|progress| Json(BatchView::from(&progress)))
-        .ok_or_else(|| Problem::new(ProblemKind::NotFound, format!("there is no batch `{id}`")))
+        .ok_or_else(|| Problem::new(ProblemKind::NoSuchJob, format!("there is no batch `{id}`")))
 }
 
 pub(super) async fn list(State(door): State<Door>, uri: Uri) -> Result<Response, Problem> {

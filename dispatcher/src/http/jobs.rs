@@ -88,7 +88,7 @@ pub(super) async fn cancel(State(door): State<Door>, Id(id): Id) -> Result<Respo
     let batch_id = id.clone();
     match to_the_end(async move { dispatcher.cancel_batch(&batch_id).await }).await?? {
         Some(row) => Ok(accept::record(&row)),
-        None => Err(Problem::new(ProblemKind::NotFound, format!("there is no job and no batch `{id}`"))),
+        None => Err(Problem::new(ProblemKind::NoSuchJob, format!("there is no job and no batch `{id}`"))),
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn value(door: &Door, result: Option<JobResult>) -> Result<Resp
 
 async fn find(door: &Door, id: &JobId) -> Result<JobRecord, Problem> {
     let row = door.dispatcher.ports.jobs.get(id).await?;
-    row.ok_or_else(|| Problem::new(ProblemKind::NotFound, format!("there is no job `{id}`")))
+    row.ok_or_else(|| Problem::new(ProblemKind::NoSuchJob, format!("there is no job `{id}`")))
 }
 
 fn status(text: &str) -> Result<JobStatus, Problem> {

@@ -14,6 +14,7 @@ pub(super) enum ProblemKind {
     InvalidId,
     Forbidden,
     NotFound,
+    NoSuchJob,
     MethodNotAllowed,
     Conflict,
     NotSucceeded,
@@ -30,7 +31,8 @@ pub(super) enum ProblemKind {
 
 /// What a kind of problem is.
 pub(super) struct Facts {
-    /// The end of its `type`: `urn:gantz:problem:<slug>`. Never changes.
+    /// The end of its `type`: `urn:gantz:problem:<slug>`. Never changes. Where a job's error has a name for the same, it is
+    /// that name; several kinds may share one, and tell themselves apart by their titles.
     pub(super) slug: &'static str,
     pub(super) status: StatusCode,
     /// The same for every occurrence.
@@ -40,7 +42,7 @@ pub(super) struct Facts {
 }
 
 impl ProblemKind {
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::InvalidJson,
         Self::TooDeep,
         Self::InvalidField,
@@ -51,6 +53,7 @@ impl ProblemKind {
         Self::InvalidId,
         Self::Forbidden,
         Self::NotFound,
+        Self::NoSuchJob,
         Self::MethodNotAllowed,
         Self::Conflict,
         Self::NotSucceeded,
@@ -68,46 +71,46 @@ impl ProblemKind {
     pub(super) fn facts(self) -> Facts {
         let (slug, status, title, meaning) = match self {
             Self::InvalidJson => (
-                "invalid-json",
+                "invalid",
                 StatusCode::BAD_REQUEST,
                 "The body is not a JSON object",
                 "`line` and `column` say where it stops being JSON.",
             ),
             Self::TooDeep => (
-                "too-deep",
+                "invalid",
                 StatusCode::BAD_REQUEST,
                 "The body is nested too deeply",
                 "Flatten the parameters, or put them into a file.",
             ),
             Self::InvalidField => (
-                "invalid-field",
+                "invalid",
                 StatusCode::BAD_REQUEST,
                 "A field of the submission is wrong",
                 "`errors` says which field, and what would be right.",
             ),
             Self::InvalidParameters => (
-                "invalid-parameters",
+                "invalid",
                 StatusCode::BAD_REQUEST,
                 "The parameters do not fit the tool",
                 "`errors` has a JSON pointer and a code for each misfit, twenty at most.",
             ),
             Self::UnknownTool => (
-                "unknown-tool",
+                "unknown_tool",
                 StatusCode::BAD_REQUEST,
                 "There is no such tool",
                 "`suggestion` is the tool that was probably meant, if there is one. `GET /tools` lists all.",
             ),
             Self::InvalidQuery => (
-                "invalid-query",
+                "invalid",
                 StatusCode::BAD_REQUEST,
                 "A query parameter is wrong",
                 "`parameter` says which one.",
             ),
             Self::InvalidHeader => {
-                ("invalid-header", StatusCode::BAD_REQUEST, "A header is wrong", "`header` says which one.")
+                ("invalid", StatusCode::BAD_REQUEST, "A header is wrong", "`header` says which one.")
             }
             Self::InvalidId => (
-                "invalid-id",
+                "invalid",
                 StatusCode::BAD_REQUEST,
                 "The id is none",
                 "Ids are 8 to 64 of A-Z a-z 0-9 . _ -.",
@@ -119,13 +122,19 @@ impl ProblemKind {
                 "`Host` or `Origin` carries a name that the server was not told to serve.",
             ),
             Self::NotFound => (
-                "not-found",
+                "not_found",
                 StatusCode::NOT_FOUND,
                 "There is nothing here",
-                "No such path, job or batch. Records of ended jobs are kept for a week.",
+                "No such path. `GET /openapi.json` lists those that there are.",
+            ),
+            Self::NoSuchJob => (
+                "no_such_job",
+                StatusCode::NOT_FOUND,
+                "There is no such job",
+                "Nor such a batch. Records of ended jobs are kept for a while only.",
             ),
             Self::MethodNotAllowed => (
-                "method-not-allowed",
+                "method_not_allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
                 "The method cannot be used here",
                 "`Allow` lists the methods that can.",
@@ -137,37 +146,37 @@ impl ProblemKind {
                 "The same id or key was accepted with other contents, which are untouched.",
             ),
             Self::NotSucceeded => (
-                "not-succeeded",
+                "not_succeeded",
                 StatusCode::CONFLICT,
                 "The job has no result",
                 "`job_status` says whether it has not ended yet, or ended otherwise; then `kind` and `message` say why.",
             ),
             Self::TooLarge => (
-                "too-large",
+                "too_large",
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "The submission is too large",
                 "Put the data into a file and pass its name.",
             ),
             Self::UnsupportedMediaType => (
-                "unsupported-media-type",
+                "unsupported_media_type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "The body must be JSON",
                 "Send `Content-Type: application/json`, or none, and no `Content-Encoding`.",
             ),
             Self::Backlog => (
-                "backlog",
+                "backlog_full",
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many jobs are queued",
                 "Nothing was recorded. Try again after `Retry-After` seconds.",
             ),
             Self::ToolFailed => (
-                "tool-failed",
+                "tool_error",
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The job did not succeed",
                 "`job_status`, `kind` and `message` say how it ended.",
             ),
             Self::ResultLost => (
-                "result-lost",
+                "result_lost",
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The result cannot be read",
                 "The job succeeded, but what it stored is gone or damaged.",
@@ -179,20 +188,20 @@ impl ProblemKind {
                 "A fault of Gantz. Submitting again under the same id or key is safe.",
             ),
             Self::BackendUnavailable => (
-                "backend-unavailable",
+                "unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The backend failed",
                 "The call may have taken effect or not. Submitting again under the same id or key is safe; with \
                  `Retry-After`, it may help.",
             ),
             Self::InsufficientTime => (
-                "insufficient-time",
+                "insufficient_time",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Insufficient time remaining",
                 "Nothing was recorded. Call again with more time, or submit with `POST /jobs` and poll.",
             ),
             Self::TimedOut => (
-                "timed-out",
+                "timeout",
                 StatusCode::GATEWAY_TIMEOUT,
                 "The job takes longer than the call may",
                 "The job goes on: poll it at `Location`.",

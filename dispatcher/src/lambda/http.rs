@@ -94,7 +94,7 @@ async fn in_time(patience: Option<Duration>, serve: impl Future<Output = Respons
     tokio::time::timeout(patience, serve).await.unwrap_or_else(|_| {
         let detail = "there was no time to read so much; ask for less, such as the children of one batch, or use \
                       `gantz jobs`, which waits";
-        problem(StatusCode::GATEWAY_TIMEOUT, "too-slow", "The answer takes too long", detail).map(Body::from)
+        problem(StatusCode::GATEWAY_TIMEOUT, "too_slow", "The answer takes too long", detail).map(Body::from)
     })
 }
 
@@ -103,7 +103,7 @@ fn too_large(bytes: usize) -> Response<String> {
         "the answer has {bytes} bytes, which do not fit through this door; ask for fewer records, or fetch the result \
          from where the job's `result_ref` says"
     );
-    problem(StatusCode::INTERNAL_SERVER_ERROR, "answer-too-large", "The answer is too large", &detail)
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "result_too_large", "The answer is too large", &detail)
 }
 
 /// A problem of this door's alone.
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(slow.headers()[CONTENT_TYPE], "application/problem+json");
         let body = to_bytes(slow.into_body(), usize::MAX).await.unwrap();
         let problem: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(problem["type"], "urn:gantz:problem:too-slow");
+        assert_eq!(problem["type"], "urn:gantz:problem:too_slow");
         let soon = async || {
             tokio::time::sleep(Duration::from_secs(30)).await;
             Response::new(Body::empty())

@@ -92,6 +92,14 @@ pub const PORT_RETRY_MS: u64 = 500;
 
 /// The longest that such a message waits, so that work goes on within a minute of the end of an outage.
 pub const PORT_RETRY_MAX_MS: u64 = 60_000;
+
+/// How soon a message comes back that this worker cannot handle but another one may, at first: its tool is not in the
+/// manifest here, or a later version wrote it. It doubles with each receive.
+pub const NOT_HERE_MS: u64 = 1_000;
+
+/// The longest that such a message waits: whoever brings the worker up to date does not want to wait longer.
+pub const NOT_HERE_MAX_MS: u64 = 900_000;
+
 /// A job this old whose message is dead-lettered is ended instead of being put back: the longest that SQS keeps a
 /// message (fourteen days). Until then a job may wait behind a rate limit or an open breaker, received again and again.
 pub const PUT_BACK_MAX_AGE_MS: u64 = 14 * 24 * 60 * 60 * 1000;

@@ -12,6 +12,14 @@ pub fn after_port_failure_ms(receives: u32) -> u64 {
     (limits::PORT_RETRY_MS << doublings).min(limits::PORT_RETRY_MAX_MS)
 }
 
+/// How long a message waits that this worker cannot handle but another one may, by how often it was received: between
+/// half of a ceiling and all of it, which doubles with each receive.
+pub fn not_here_ms(receives: u32, random: u64) -> u64 {
+    let doublings = receives.saturating_sub(1).min(16);
+    let ceiling_ms = (limits::NOT_HERE_MS << doublings).min(limits::NOT_HERE_MAX_MS);
+    ceiling_ms / 2 + uniform(random, ceiling_ms / 2)
+}
+
 /// How often and how patiently a tool is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {

@@ -88,6 +88,9 @@ async fn run(worker: &Worker, queue: &QueueName, message: Message, tenure: Tenur
             Postponed::RateLimited | Postponed::BreakerOpen => {
                 End::error(503, format!("the tool takes no calls for {delay_ms} ms: {}", why.as_str()))
             }
+            Postponed::UnknownTool | Postponed::LaterVersion => {
+                End::error(503, "this worker has another manifest, or is of another version")
+            }
             Postponed::LeaseHeld => End::error(409, format!("the job `{id}` is running already")),
             Postponed::HandedBack => End::error(503, "Insufficient time remaining"),
             Postponed::Retry => ended(worker, id).await,

@@ -46,7 +46,7 @@ pub(super) fn problem_schema() -> Value {
         "description": "What went wrong (RFC 9457).",
         "required": ["type", "title", "status", "detail"],
         "properties": {
-            "type": { "type": "string", "format": "uri", "oneOf": types },
+            "type": { "type": "string", "format": "uri", "anyOf": types },
             "title": { "type": "string", "description": "The same for every problem of this type." },
             "status": { "type": "integer", "minimum": 400, "maximum": 599 },
             "detail": { "type": "string", "description": "What went wrong this time, for people." },

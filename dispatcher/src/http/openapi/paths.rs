@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::problem_kind::ProblemKind::{
     self, BackendUnavailable, Backlog, Conflict, InsufficientTime, Internal, InvalidField, InvalidHeader,
-    InvalidId, InvalidJson, InvalidParameters, InvalidQuery, NotFound, NotSucceeded, ResultLost, TimedOut,
+    InvalidId, InvalidJson, InvalidParameters, InvalidQuery, NoSuchJob, NotSucceeded, ResultLost, TimedOut,
     TooDeep, TooLarge, ToolFailed, UnknownTool, UnsupportedMediaType,
 };
 use super::answers::{answers, json_answer};
@@ -91,7 +91,7 @@ fn get_job() -> Value {
         "parameters": [id(), wait()],
         "responses": answers(
             json!({ "200": json_answer("The job, whether or not it has ended.", &schema("Job"), &[]) }),
-            &[InvalidId, InvalidQuery, NotFound, BackendUnavailable],
+            &[InvalidId, InvalidQuery, NoSuchJob, BackendUnavailable],
         ),
     })
 }
@@ -103,7 +103,7 @@ fn get_result() -> Value {
         "parameters": [id()],
         "responses": answers(
             json!({ "200": json_answer("The tool's result itself: any JSON value.", &json!(true), &[]) }),
-            &[InvalidId, NotFound, NotSucceeded, ResultLost, BackendUnavailable],
+            &[InvalidId, NoSuchJob, NotSucceeded, ResultLost, BackendUnavailable],
         ),
     })
 }
@@ -121,7 +121,7 @@ fn cancel() -> Value {
                 "200": json_answer("It has ended, now or before.", &record, &["Content-Location"]),
                 "202": json_answer("It was asked to stop.", &record, &["Location"]),
             }),
-            &[InvalidId, NotFound, Internal, BackendUnavailable],
+            &[InvalidId, NoSuchJob, Internal, BackendUnavailable],
         ),
     })
 }
@@ -167,7 +167,7 @@ fn get_batch() -> Value {
         "parameters": [id(), wait()],
         "responses": answers(
             json!({ "200": json_answer("The batch, whether or not it has ended.", &schema("Batch"), &[]) }),
-            &[InvalidId, InvalidQuery, NotFound, BackendUnavailable],
+            &[InvalidId, InvalidQuery, NoSuchJob, BackendUnavailable],
         ),
     })
 }

@@ -67,13 +67,13 @@ fn its_operations_have_ids_of_their_own() {
 }
 
 #[test]
-fn problems_have_slugs_of_their_own_and_an_operation_that_answers_them() {
+fn problems_have_titles_of_their_own_and_an_operation_that_answers_them() {
     let paths = document()["paths"].to_string();
-    let mut slugs = BTreeSet::new();
+    let mut titles = BTreeSet::new();
     for kind in ProblemKind::ALL {
-        assert!(slugs.insert(kind.facts().slug), "{kind:?}");
+        assert!(titles.insert(kind.facts().title), "{kind:?}");
         // Of the whole API, not of an operation: the description says so once.
-        let everywhere = matches!(kind, ProblemKind::MethodNotAllowed);
+        let everywhere = matches!(kind, ProblemKind::MethodNotAllowed | ProblemKind::NotFound);
         assert!(everywhere || paths.contains(&format!("`{}`", kind.type_uri())), "{kind:?}");
     }
 }

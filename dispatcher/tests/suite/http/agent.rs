@@ -49,7 +49,7 @@ async fn the_callers_time_only_shortens_the_servers() {
     let app = App::new();
     let began = Instant::now();
     let ask = Ask::post("/agent", &echo("job-0001")).header("gantz-remaining-ms", "900000");
-    assert_eq!(app.call(ask).await.problem(), "timed-out");
+    assert_eq!(app.call(ask).await.problem(), "timeout");
     assert_eq!(began.elapsed().as_secs(), 25);
 }
 

@@ -33,7 +33,7 @@ async fn a_failing_store_is_told_with_when_to_come_back() {
         ];
         for ask in asks {
             let answer = app.call(ask).await;
-            assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (503, "backend-unavailable"));
+            assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (503, "unavailable"));
             assert_eq!(answer.header("retry-after"), retry_after);
             assert_eq!(answer.json()["detail"], format!("the backend failed: {error}"));
         }
@@ -48,7 +48,7 @@ async fn a_failing_queue_accepts_nothing() {
     });
     let batch = json!({"tool": "echo", "items": [{"text": "a"}]});
     for (target, body) in [("/jobs", echo("job-0001")), ("/batches", batch)] {
-        assert_eq!(app.post(target, body).await.problem(), "backend-unavailable");
+        assert_eq!(app.post(target, body).await.problem(), "unavailable");
     }
     assert_eq!(app.get("/jobs").await.json()["jobs"], json!([]));
     assert_eq!(app.get("/healthz").await.json(), json!({"status": "ok"}));
@@ -65,7 +65,7 @@ async fn a_full_lane_holds_submissions_back() {
     let batch = json!({"tool": "echo", "items": [{"text": "a"}]});
     for (target, body) in [("/jobs", echo("job-0003")), ("/agent", echo("job-0003")), ("/batches", batch)] {
         let answer = app.post(target, body).await;
-        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (429, "backlog"), "{target}");
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (429, "backlog_full"), "{target}");
         assert_eq!(answer.header("retry-after"), Some("10"));
     }
     assert_eq!(app.depth().await, 2);

@@ -80,7 +80,7 @@ async fn a_result_that_is_gone_is_a_fault_of_the_server() {
     let gone = JobResult::Ref(format!("blob:{}", "0".repeat(64)));
     app.finish("job-0001", Ending::succeeded(gone)).await;
     let answer = app.get("/jobs/job-0001/result").await;
-    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (500, "result-lost"));
+    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (500, "result_lost"));
 }
 
 #[tokio::test]

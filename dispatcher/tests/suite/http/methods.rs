@@ -34,7 +34,7 @@ async fn other_methods_are_told_what_is_allowed() {
             "{method} {target}"
         );
         if status == 405 {
-            assert_eq!(answer.problem(), "method-not-allowed");
+            assert_eq!(answer.problem(), "method_not_allowed");
         }
     }
 }
@@ -47,7 +47,7 @@ async fn paths_that_lead_nowhere_are_not_found() {
     {
         for method in ["GET", "POST", "OPTIONS"] {
             let answer = app.call(Ask::new(method, target)).await;
-            assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (404, "not-found"), "{target}");
+            assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (404, "not_found"), "{target}");
         }
     }
 }

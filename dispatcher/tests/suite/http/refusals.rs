@@ -189,13 +189,13 @@ async fn bodies_that_are_too_large() {
     let settings = HttpSettings { body_max_bytes: 1_000, ..HttpSettings::default() };
     let app = App::with(settings, |dispatcher| dispatcher);
     let answer = app.post("/jobs", json!({"tool": "explore", "label": "x".repeat(1_000)})).await;
-    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (413, "too-large"));
+    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (413, "too_large"));
     app.assert_untouched("a large body").await;
 
     let app = App::new();
     let parameters = json!({"anything": {"text": "x".repeat(5 * 1024 * 1024)}});
     let answer = app.post("/jobs", json!({"tool": "explore", "parameters": parameters})).await;
-    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (413, "too-large"));
+    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (413, "too_large"));
     app.assert_untouched("large parameters").await;
 }
 

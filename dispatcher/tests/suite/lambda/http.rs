@@ -86,13 +86,13 @@ async fn a_call_begins_only_with_five_seconds_left() {
     };
     let answer = ask(&world.function, &call("agent-01"), 4_999).await;
     assert_eq!(answer["statusCode"], 503);
-    assert_eq!(body(&answer)["type"], "urn:gantz:problem:insufficient-time");
+    assert_eq!(body(&answer)["type"], "urn:gantz:problem:insufficient_time");
     assert_eq!(world.job("agent-01").await, None);
 
     tokio::time::pause();
     let began = tokio::time::Instant::now();
     let answer = ask(&world.function, &call("agent-02"), 8_000).await;
-    assert_eq!(body(&answer)["type"], "urn:gantz:problem:timed-out");
+    assert_eq!(body(&answer)["type"], "urn:gantz:problem:timeout");
     let waited_ms = began.elapsed().as_millis();
     assert!((7_000..7_100).contains(&waited_ms), "a second is kept for the answer: {waited_ms}");
 }
@@ -155,5 +155,5 @@ async fn an_answer_that_does_not_fit_the_door_says_so() {
     let answer = ask(&world.function, &result, 60_000).await;
     assert_eq!(answer["statusCode"], 500);
     assert_eq!(answer["headers"]["content-type"], "application/problem+json");
-    assert_eq!(body(&answer)["type"], "urn:gantz:problem:answer-too-large");
+    assert_eq!(body(&answer)["type"], "urn:gantz:problem:result_too_large");
 }

@@ -265,7 +265,18 @@ impl World {
             () = self.planner() => panic!("a planner ends only when it is stopped"),
             () = self.until(reached) => {}
         }
+        self.let_go().await;
         self.progress().await
+    }
+
+    /// What a planner held that was dropped comes back.
+    async fn let_go(&self) {
+        // Its last write may still be under way. Writes keep their order: one that changes nothing, behind it.
+        let verdict = self.ports().jobs.cancel(&job_id("of-no-job"), self.now_ms()).await.unwrap();
+        assert_eq!(verdict, CancelVerdict::Unknown);
+        if self.ports().queue.depth(&QueueName::Plan).await.unwrap().in_flight > 0 {
+            self.outlast_leases();
+        }
     }
 
     /// A planner that leaves the data directory alone, and is never stopped.
@@ -281,10 +292,7 @@ impl World {
             // It may have run out of work instead.
             () = self.until(async |world| world.plans_left().await == 0) => {}
         }
-        // The planner's last write may still be under way. Writes keep their order: one that changes nothing, behind it.
-        let verdict = self.ports().jobs.cancel(&job_id("of-no-job"), self.now_ms()).await.unwrap();
-        assert_eq!(verdict, CancelVerdict::Unknown);
-        self.outlast_leases();
+        self.let_go().await;
     }
 
     /// Has a planner work until only so many messages are left.

@@ -134,6 +134,10 @@ pub enum Postponed {
     BreakerOpen,
     /// The tool's rate limit is used up.
     RateLimited,
+    /// The worker's manifest has no such tool: another worker's may.
+    UnknownTool,
+    /// A later version wrote the message: a later worker reads it.
+    LaterVersion,
     /// The worker is shutting down, or short of time.
     HandedBack,
     /// The store or another port failed; the text says how.
@@ -148,6 +152,8 @@ impl Postponed {
             Self::LeaseHeld => "lease_held",
             Self::BreakerOpen => "breaker_open",
             Self::RateLimited => "rate_limited",
+            Self::UnknownTool => "unknown_tool",
+            Self::LaterVersion => "later_version",
             Self::HandedBack => "handed_back",
             Self::PortFailed(_) => "port_failed",
         }
