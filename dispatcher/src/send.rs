@@ -58,7 +58,7 @@ pub(crate) fn message(
     parameters: Parameters,
     delay_ms: u64,
 ) -> Result<NewMessage, SubmitError> {
-    let body = Envelope { job: record.accepted(), parameters }.to_body();
+    let body = Envelope { job: record.accepted(), parameters, put_back: 0 }.to_body();
     let body =
         body.map_err(|error| PortError::Permanent(format!("the envelope cannot be written: {error}")))?;
     Ok(NewMessage { body, delay_ms })

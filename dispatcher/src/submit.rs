@@ -315,7 +315,7 @@ impl Dispatcher {
             AcceptVerdict::Exists(row) => row,
             AcceptVerdict::Conflict(row) if row.attempt > 0 => row,
             AcceptVerdict::Conflict(row) => match self.cancel(&row.id).await? {
-                CancelVerdict::Cancelled(row) | CancelVerdict::Finished(row) => &row.clone(),
+                CancelVerdict::Ended(row) | CancelVerdict::Finished(row) => &row.clone(),
                 CancelVerdict::Requested(_) | CancelVerdict::Unknown => return Ok(()),
             },
         };

@@ -85,21 +85,23 @@ async fn decide_by_row(
     message: &Message,
     group: Option<&str>,
 ) -> PortResult<Disposition> {
-    let envelope = match Envelope::parse(&message.body) {
+    let mut envelope = match Envelope::parse(&message.body) {
         Ok(envelope) => envelope,
         Err(error) => return park(message, error.to_string()),
     };
     let row = worker.ports.jobs.get(&envelope.job.id).await?;
     let first_seen = JobRecord::queued(envelope.job.clone());
-    let effects = worker.effects_of(&envelope.job.tool);
-    match dead_letter(row.as_ref(), &first_seen, effects, worker.clock.now_ms()) {
+    match dead_letter(row.as_ref(), &first_seen, envelope.put_back, worker.clock.now_ms()) {
         DeadLetterVerdict::Finished(row) => worker.announce(&row).await,
         DeadLetterVerdict::HeldUntil { lease_until_ms } => Ok(worker.come_back_at(lease_until_ms)),
         DeadLetterVerdict::GiveUp { attempt_seen, ending } => {
             worker.give_up(&envelope, attempt_seen, *ending).await
         }
         DeadLetterVerdict::PutBack => {
-            worker.ports.queue.put_back(dead, message, group).await?;
+            envelope.put_back += 1;
+            let body = envelope.to_body().map_err(|error| PortError::Permanent(error.to_string()))?;
+            let again = Message { body, ..message.clone() };
+            worker.ports.queue.put_back(dead, &again, group).await?;
             Ok(Disposition::Acknowledge)
         }
         DeadLetterVerdict::Foreign => {

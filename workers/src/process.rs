@@ -8,7 +8,6 @@ use std::time::Duration;
 use gantz_core::envelope::{Envelope, EnvelopeError, Parameters};
 use gantz_core::event;
 use gantz_core::host::{Clock, Entropy};
-use gantz_core::ids::params_hash;
 use gantz_core::job::{JobRecord, JobResult};
 use gantz_core::lifecycle::{
     self, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict, Held, Release, ReleaseVerdict,
@@ -18,7 +17,6 @@ use gantz_core::limits::{
 };
 use gantz_core::manifest::ToolSpec;
 use gantz_core::outcome::{ErrorKind, Failure, JobError, Outcome, Retry};
-use gantz_core::policy::Effects;
 use gantz_core::ports::{BlobError, PortError, PortResult, Ports, Postponed};
 use gantz_core::retry;
 use gantz_core::settle::{AttemptEnd, Settlement, settle};
@@ -101,10 +99,9 @@ impl Worker {
             }
             Err(error) => return Ok(Disposition::Quarantine(error.to_string())),
         };
-        let effects = self.effects_of(&envelope.job.tool);
         let Some(tool) = self.tools.get(&envelope.job.tool) else {
             // Another worker of the lane may have a later manifest, or this one soon will.
-            let claim = self.claim_for(&envelope, delivery, effects);
+            let claim = self.claim_for(&envelope, delivery);
             return self.wait(&envelope, &claim, self.not_here_ms(delivery), Postponed::UnknownTool).await;
         };
 
@@ -118,13 +115,13 @@ impl Worker {
         let pass = match self.gates.admit(&envelope.job.tool, &tool.spec.policy).await {
             Admission::Go(pass) => pass,
             Admission::Later { delay_ms, why } => {
-                let claim = self.claim_for(&envelope, delivery, effects);
+                let claim = self.claim_for(&envelope, delivery);
                 return self.wait(&envelope, &claim, delay_ms, why).await;
             }
         };
 
         // Claim.
-        let claim = self.claim_for(&envelope, delivery, effects);
+        let claim = self.claim_for(&envelope, delivery);
         let held_by = claim.owner.clone();
         let verdict = self.ports.jobs.claim(claim).await?;
         let row = match self.claimed(&envelope, verdict).await? {
@@ -153,7 +150,7 @@ impl Worker {
         // Settle, record.
         let retry = tool.spec.policy.retry;
         let now_ms = self.clock.now_ms();
-        let ending = match settle(end, &row, &retry, effects, now_ms, self.entropy.next()) {
+        let ending = match settle(end, &row, &retry, now_ms, self.entropy.next()) {
             Settlement::Succeed(value) => self.success(value).await?,
             Settlement::End(ending) => ending,
             Settlement::Release(release) => return self.release(&held, release).await,
@@ -166,18 +163,13 @@ impl Worker {
         retry::not_here_ms(delivery.message.receives, self.entropy.next())
     }
 
-    pub(crate) fn effects_of(&self, tool: &str) -> Effects {
-        self.tools.get(tool).map_or(Effects::default(), |tool| tool.spec.policy.effects)
-    }
-
-    fn claim_for(&self, envelope: &Envelope, delivery: &Delivery<'_>, effects: Effects) -> Claim {
+    fn claim_for(&self, envelope: &Envelope, delivery: &Delivery<'_>) -> Claim {
         let (message, now_ms) = (delivery.message, self.clock.now_ms());
         Claim {
             first_seen: JobRecord::queued(envelope.job.clone()),
             // Unique to this delivery, as no other has both this message and this count.
             owner: format!("{}/{}/{}", self.name, message.id, message.receives),
             lease_until_ms: delivery.tenure.lease_until_ms(now_ms),
-            effects,
             now_ms,
         }
     }
@@ -231,7 +223,7 @@ impl Worker {
             let message = format!("this worker has no handler `{}`", ready.handler);
             return refused(ErrorKind::HandlerUnavailable, message);
         };
-        let parameters = match self.parameters(parameters, &row.params_hash).await {
+        let parameters = match self.parameters(parameters).await {
             Ok(parameters) => parameters,
             Err(BlobError::Port(error)) if error.is_transient() => {
                 let why = format!("the parameters could not be read: {error}");
@@ -245,6 +237,7 @@ impl Worker {
         };
         let call = Call {
             job_id: row.id.clone(),
+            effect_key: row.effect_key().clone(),
             tool: row.tool.clone(),
             attempt: row.attempt,
             timeout_ms: attempt.timeout_ms,
@@ -263,15 +256,12 @@ impl Worker {
         Ok(end)
     }
 
-    async fn parameters(&self, parameters: Parameters, hash: &str) -> Result<Value, BlobError> {
+    async fn parameters(&self, parameters: Parameters) -> Result<Value, BlobError> {
         match parameters {
             Parameters::Inline(value) => Ok(value),
             Parameters::Ref(reference) => {
                 let bytes = self.ports.blobs.get(&reference, PARAMETERS_MAX_BYTES).await?;
-                match serde_json::from_slice::<Value>(&bytes) {
-                    Ok(value) if params_hash(&value) == hash => Ok(value),
-                    _ => Err(BlobError::Damaged(reference)),
-                }
+                serde_json::from_slice(&bytes).map_err(|_| BlobError::Damaged(reference))
             }
         }
     }

@@ -32,8 +32,8 @@ impl<T: Tool> AnyTool for Typed<T> {
                 return Outcome::permanent(ErrorKind::Invalid, message);
             }
         };
-        let Call { job_id, tool, attempt, timeout_ms, .. } = call;
-        self.0.run(Call { job_id, tool, attempt, timeout_ms, parameters }).await
+        let Call { job_id, effect_key, tool, attempt, timeout_ms, .. } = call;
+        self.0.run(Call { job_id, effect_key, tool, attempt, timeout_ms, parameters }).await
     }
 }
 
@@ -195,7 +195,8 @@ mod tests {
         let toolbox = Toolbox::build(&manifest, &Registry::default().with(Maker), &settings).unwrap();
         let run = async |name: &str| {
             let job_id = JobId::try_new("job-0001").unwrap();
-            let call = Call { job_id, tool: name.into(), attempt: 1, timeout_ms: 1, parameters: json!({}) };
+            let (effect_key, tool, parameters) = (job_id.clone(), name.into(), json!({}));
+            let call = Call { job_id, effect_key, tool, attempt: 1, timeout_ms: 1, parameters };
             toolbox.get(name).unwrap().tool.clone().unwrap().call(call).await
         };
         assert_eq!(run("allowed").await, Outcome::Done(json!("made")));

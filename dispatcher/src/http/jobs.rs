@@ -80,7 +80,7 @@ pub(super) async fn list(State(door): State<Door>, uri: Uri) -> Result<Response,
 pub(super) async fn cancel(State(door): State<Door>, Id(id): Id) -> Result<Response, Problem> {
     let dispatcher = door.dispatcher.clone();
     match dispatcher.cancel(&id).await? {
-        CancelVerdict::Cancelled(row) | CancelVerdict::Requested(row) | CancelVerdict::Finished(row) => {
+        CancelVerdict::Ended(row) | CancelVerdict::Requested(row) | CancelVerdict::Finished(row) => {
             return Ok(accept::record(&*row));
         }
         CancelVerdict::Unknown => {}

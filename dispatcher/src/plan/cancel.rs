@@ -56,7 +56,7 @@ async fn shard(
     let mut ended = None;
     for index in first_of(number)..next_shard(number).min(batch.planned) {
         let row = match turn.dispatcher.cancel(&JobId::child(&batch.id, index)).await? {
-            CancelVerdict::Cancelled(row) | CancelVerdict::Finished(row) => row,
+            CancelVerdict::Ended(row) | CancelVerdict::Finished(row) => row,
             // Its worker will end and mark it, or nobody can.
             CancelVerdict::Requested(_) | CancelVerdict::Unknown => continue,
         };

@@ -228,7 +228,7 @@ impl Planner<'_> {
         for index in children {
             let status = match self.turn.dispatcher.cancel(&JobId::child(&self.batch.id, index)).await? {
                 CancelVerdict::Unknown => JobStatus::Failed,
-                CancelVerdict::Cancelled(row) | CancelVerdict::Finished(row) => row.status,
+                CancelVerdict::Ended(row) | CancelVerdict::Finished(row) => row.status,
                 // Its worker will end and mark it.
                 CancelVerdict::Requested(_) => continue,
             };

@@ -98,22 +98,13 @@ pub fn admit(
         (None, None, Some(occurrence)) => JobId::from_key(&tenant, origin.source, occurrence),
         (None, None, None) => JobId::from_time(now_ms, random),
     };
-    let deadline_ms = spec.deadline.map(|deadline| deadline_ms(&deadline, now_ms)).transpose()?;
     let delay_ms = spec.delay.map_or(Ok(0), |delay| delay_ms(&delay))?;
+    let deadline_ms = deadline_ms(spec.deadline.as_ref(), now_ms, delay_ms)?;
+    let label = spec.label.map(short_label);
+    let place = Place { tenant, lane, deadline_ms: Some(deadline_ms) };
+    let job = NewJob { label, ..new_job(tool, id, place, &spec.parameters, now_ms) };
+    let record = JobRecord { token: Some(token(random)), ..JobRecord::queued(job) };
     let parameters = check_parameters(tool, spec.parameters)?;
-    let record = JobRecord::queued(NewJob {
-        id,
-        tool: tool.name.clone(),
-        tenant,
-        lane,
-        params_hash: ids::params_hash(&parameters),
-        max_attempts: tool.policy.retry.max_attempts(),
-        deadline_ms,
-        parent: None,
-        index: None,
-        label: spec.label.map(short_label),
-        created_at_ms: now_ms,
-    });
     Ok(Admission { record, parameters, delay_ms })
 }
 
@@ -122,11 +113,18 @@ pub fn admit(
 pub struct Family {
     /// The batch.
     pub parent: JobId,
+    /// Whose its children are, where they wait, and for how long.
+    pub place: Place,
+}
+
+/// Where a job waits, and for how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
     /// Whose it is.
     pub tenant: Tenant,
-    /// Where its children wait.
+    /// The lane it is sent to.
     pub lane: Lane,
-    /// When they are no longer worth doing.
+    /// When it is no longer worth doing, milliseconds since the epoch.
     pub deadline_ms: Option<u64>,
 }
 
@@ -142,8 +140,8 @@ pub fn admit_child(
     label: Option<String>,
     now_ms: u64,
 ) -> Result<Admission, Rejection> {
-    let parameters = check_parameters(tool, parameters)?;
     let record = child_record(tool, family, index, label, &parameters, now_ms);
+    let parameters = check_parameters(tool, parameters)?;
     Ok(Admission { record, parameters, delay_ms: 0 })
 }
 
@@ -157,18 +155,43 @@ pub fn child_record(
     now_ms: u64,
 ) -> JobRecord {
     JobRecord::queued(NewJob {
-        id: JobId::child(&family.parent, index),
-        tool: tool.name.clone(),
-        tenant: family.tenant.clone(),
-        lane: family.lane.clone(),
-        params_hash: ids::params_hash(parameters),
-        max_attempts: tool.policy.retry.max_attempts(),
-        deadline_ms: family.deadline_ms,
         parent: Some(family.parent.clone()),
         index: Some(index),
         label: label.map(short_label),
-        created_at_ms: now_ms,
+        ..new_job(tool, JobId::child(&family.parent, index), family.place.clone(), parameters, now_ms)
     })
+}
+
+/// Names this submission, and no other one of the same job.
+fn token(random: [u64; 2]) -> String {
+    format!("{:016x}", random[0] ^ random[1])
+}
+
+/// A job of `tool` that nobody else asked for, with its parameters as submitted: a default that changes makes no other
+/// job of it.
+pub(crate) fn new_job(
+    tool: &ToolSpec,
+    id: JobId,
+    place: Place,
+    submitted: &Value,
+    now_ms: u64,
+) -> NewJob {
+    NewJob {
+        id,
+        params_hash: ids::params_hash(&place.tenant, &tool.name, submitted),
+        tool: tool.name.clone(),
+        tenant: place.tenant,
+        lane: place.lane,
+        max_attempts: tool.policy.retry.max_attempts(),
+        effects: tool.policy.effects,
+        effect_key: None,
+        retry_of: None,
+        deadline_ms: place.deadline_ms,
+        parent: None,
+        index: None,
+        label: None,
+        created_at_ms: now_ms,
+    }
 }
 
 /// The tool of that name.
@@ -212,11 +235,13 @@ pub fn keyed_id(tenant: &Tenant, source: &str, key: &str) -> Result<JobId, Rejec
     Ok(JobId::from_key(tenant, source, key))
 }
 
-/// A caller's deadline as milliseconds since the epoch.
+/// A caller's deadline, or the default one, as milliseconds since the epoch.
 ///
 /// # Errors
-/// When it is no time, has passed, or lies more than a year ahead.
-pub fn deadline_ms(deadline: &Instant, now_ms: u64) -> Result<u64, Rejection> {
+/// When it is no time, has passed, or lies more than [`limits::DEADLINE_MAX_AHEAD_MS`] after the job is due.
+pub fn deadline_ms(deadline: Option<&Instant>, now_ms: u64, delay_ms: u64) -> Result<u64, Rejection> {
+    let due_ms = now_ms + delay_ms;
+    let Some(deadline) = deadline else { return Ok(due_ms + limits::DEADLINE_DEFAULT_MS) };
     let wrong = |message: String| Err(field("/deadline", message));
     let at_ms = match deadline {
         Instant::Millis(ms) => *ms,
@@ -233,8 +258,10 @@ pub fn deadline_ms(deadline: &Instant, now_ms: u64) -> Result<u64, Rejection> {
     if at_ms <= now_ms {
         return wrong(format!("{at_ms} has passed: it is {now_ms} now, in milliseconds since the epoch"));
     }
-    if at_ms - now_ms > limits::DEADLINE_MAX_AHEAD_MS {
-        return wrong(format!("{at_ms} is more than a year ahead; expected milliseconds since the epoch"));
+    if at_ms > due_ms + limits::DEADLINE_MAX_AHEAD_MS {
+        return wrong(format!(
+            "{at_ms} is more than 13 days ahead: it is {now_ms} now, in milliseconds since the epoch"
+        ));
     }
     Ok(at_ms)
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 use crate::admit::{
-    Family, Origin, Rejection, deadline_ms, field, find_tool, keyed_id, known_lane, takes_objects, tenant,
+    Family, Origin, Place, Rejection, deadline_ms, field, find_tool, keyed_id, known_lane, takes_objects, tenant,
 };
 use crate::batch::{BatchRecord, Counts, Tolerance};
 use crate::ids::{JobId, Tenant, sha256_hex};
@@ -130,7 +130,7 @@ pub fn admit_batch(
         (None, Some(key)) => keyed_id(&tenant, origin.source, &key)?,
         (None, None) => JobId::from_time(now_ms, random),
     };
-    let deadline_ms = spec.deadline.map(|deadline| deadline_ms(&deadline, now_ms)).transpose()?;
+    let deadline_ms = Some(deadline_ms(spec.deadline.as_ref(), now_ms, 0)?);
     let source = source(spec.items, spec.jsonl, spec.files, spec.s3, spec.path_parameter)?;
     check_fit(tool, &source)?;
     let record = BatchRecord {
@@ -162,9 +162,11 @@ impl BatchRecord {
     pub fn family(&self) -> Family {
         Family {
             parent: self.id.clone(),
-            tenant: self.tenant.clone(),
-            lane: self.lane.clone(),
-            deadline_ms: self.deadline_ms,
+            place: Place {
+                tenant: self.tenant.clone(),
+                lane: self.lane.clone(),
+                deadline_ms: self.deadline_ms,
+            },
         }
     }
 }

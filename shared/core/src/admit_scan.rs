@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::admit::{
-    Admission, Rejection, check_parameters, field, find_tool, known_lane, short_label, takes_objects, tenant,
+    Admission, Place, Rejection, check_parameters, field, find_tool, known_lane, new_job, short_label,
+    takes_objects, tenant,
 };
-use crate::ids::{self, JobId, Lane, Tenant};
+use crate::ids::{JobId, Lane, Tenant};
 use crate::job::{JobRecord, NewJob};
-use crate::limits::{IDEMPOTENCY_KEY_MAX_CHARS, OBJECT_OVERLAP_MS};
+use crate::limits::{DEADLINE_DEFAULT_MS, IDEMPOTENCY_KEY_MAX_CHARS, OBJECT_OVERLAP_MS};
 use crate::manifest::{Manifest, ToolSpec};
 use crate::object_prefix::ObjectPrefix;
 use crate::ports::{Object, Watermark};
@@ -89,25 +90,20 @@ impl ScanAdmission<'_> {
         let mut parameters = self.shared.clone();
         parameters.insert("bucket".into(), json!(bucket));
         parameters.insert("key".into(), json!(object.key));
-        let parameters = Value::Object(parameters);
-        let (parameters, refused) = match check_parameters(self.tool, parameters.clone()) {
+        let submitted = Value::Object(parameters);
+        let (parameters, refused) = match check_parameters(self.tool, submitted.clone()) {
             Ok(checked) => (checked, None),
-            Err(rejection) => (parameters, Some(rejection)),
+            Err(rejection) => (submitted.clone(), Some(rejection)),
         };
         let occurrence = json!([self.name, bucket, object.key, object.etag]).to_string();
-        let record = JobRecord::queued(NewJob {
-            id: JobId::from_key(&self.tenant, SOURCE, &occurrence),
-            tool: self.tool.name.clone(),
+        let id = JobId::from_key(&self.tenant, SOURCE, &occurrence);
+        let place = Place {
             tenant: self.tenant.clone(),
             lane: self.lane.clone(),
-            params_hash: ids::params_hash(&parameters),
-            max_attempts: self.tool.policy.retry.max_attempts(),
-            deadline_ms: None,
-            parent: None,
-            index: None,
-            label: Some(short_label(object.key.clone())),
-            created_at_ms: now_ms,
-        });
+            deadline_ms: Some(now_ms + DEADLINE_DEFAULT_MS),
+        };
+        let label = Some(short_label(object.key.clone()));
+        let record = JobRecord::queued(NewJob { label, ..new_job(self.tool, id, place, &submitted, now_ms) });
         (Admission { record, parameters, delay_ms: 0 }, refused)
     }
 }

@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{JobId, Lane, Tenant};
-use crate::job::NewJob;
+use crate::job::{NewJob, is_zero};
+use crate::policy::Effects;
 
 /// The version that is written.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The oldest version that is read.
+const OLDEST: u32 = 1;
 
 /// A message's body: `content` as JSON, in characters that every queue takes.
 ///
@@ -35,6 +38,8 @@ pub struct Envelope {
     pub job: NewJob,
     /// Its parameters, or where they are.
     pub parameters: Parameters,
+    /// Times that the handler of dead letters has sent it to its lane again.
+    pub put_back: u32,
 }
 
 /// A job's parameters, or where they are.
@@ -46,10 +51,10 @@ pub enum Parameters {
     Ref(String),
 }
 
-/// Version 1 on the wire. Strings are borrowed when it is written and owned when it is read.
+/// Version 2 on the wire; version 1 had no `effects`, `effect_key`, `retry_of` and `put_back`. Strings are borrowed when it is written and owned when it is read.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireV1<'a> {
+struct Wire<'a> {
     v: u32,
     job_id: Cow<'a, JobId>,
     tool: Cow<'a, str>,
@@ -61,6 +66,12 @@ struct WireV1<'a> {
     parameters_ref: Option<Cow<'a, str>>,
     params_hash: Cow<'a, str>,
     max_attempts: u32,
+    #[serde(default = "Effects::unrecorded")]
+    effects: Effects,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    effect_key: Option<Cow<'a, JobId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_of: Option<Cow<'a, JobId>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,7 +81,10 @@ struct WireV1<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     label: Option<Cow<'a, str>>,
     created_at: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    put_back: u32,
 }
+
 
 /// A message's body is no envelope that this version reads.
 #[derive(Debug, thiserror::Error)]
@@ -96,11 +110,11 @@ impl Envelope {
     /// When the body is no envelope, or one of a later version. The version is looked at first, so that a later
     /// version's other fields do not obscure the reason.
     pub fn parse(body: &str) -> Result<Self, EnvelopeError> {
-        match serde_json::from_str::<WireV1<'_>>(body) {
-            Ok(wire) if wire.v == VERSION => wire.into_envelope(),
+        match serde_json::from_str::<Wire<'_>>(body) {
+            Ok(wire) if (OLDEST..=VERSION).contains(&wire.v) => wire.into_envelope(),
             Ok(wire) => Err(EnvelopeError::Version { found: wire.v }),
             Err(error) => match serde_json::from_str(body) {
-                Ok(Versioned { v }) if v != VERSION => Err(EnvelopeError::Version { found: v }),
+                Ok(Versioned { v }) if v > VERSION => Err(EnvelopeError::Version { found: v }),
                 _ => Err(EnvelopeError::Malformed(error)),
             },
         }
@@ -116,7 +130,7 @@ impl Envelope {
             Parameters::Ref(reference) => (None, Some(Cow::Borrowed(reference.as_str()))),
         };
         let job = &self.job;
-        message_body(&WireV1 {
+        message_body(&Wire {
             v: VERSION,
             job_id: Cow::Borrowed(&job.id),
             tool: Cow::Borrowed(&job.tool),
@@ -126,16 +140,20 @@ impl Envelope {
             parameters_ref,
             params_hash: Cow::Borrowed(&job.params_hash),
             max_attempts: job.max_attempts,
+            effects: job.effects,
+            effect_key: job.effect_key.as_ref().map(Cow::Borrowed),
+            retry_of: job.retry_of.as_ref().map(Cow::Borrowed),
             deadline: job.deadline_ms,
             parent: job.parent.as_ref().map(Cow::Borrowed),
             index: job.index,
             label: job.label.as_deref().map(Cow::Borrowed),
             created_at: job.created_at_ms,
+            put_back: self.put_back,
         })
     }
 }
 
-impl WireV1<'_> {
+impl Wire<'_> {
     fn into_envelope(self) -> Result<Envelope, EnvelopeError> {
         let parameters = match (self.parameters, self.parameters_ref) {
             (Some(value), None) => Parameters::Inline(value.into_owned()),
@@ -149,13 +167,16 @@ impl WireV1<'_> {
             lane: self.lane.into_owned(),
             params_hash: self.params_hash.into_owned(),
             max_attempts: self.max_attempts,
+            effects: self.effects,
+            effect_key: self.effect_key.map(Cow::into_owned),
+            retry_of: self.retry_of.map(Cow::into_owned),
             deadline_ms: self.deadline,
             parent: self.parent.map(Cow::into_owned),
             index: self.index,
             label: self.label.map(Cow::into_owned),
             created_at_ms: self.created_at,
         };
-        Ok(Envelope { job, parameters })
+        Ok(Envelope { job, parameters, put_back: self.put_back })
     }
 }
 

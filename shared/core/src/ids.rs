@@ -205,11 +205,13 @@ impl JobId {
     }
 }
 
-/// The SHA-256 of parameters in their canonical form (keys sorted, no white space), in hexadecimal.
+/// What two submissions of one job agree on: the SHA-256 of tenant, tool and parameters as submitted, as an array in
+/// canonical JSON (keys sorted, no white space), in hexadecimal.
 ///
 /// `serde_json`'s maps are sorted, so equal values have equal texts.
-pub fn params_hash(parameters: &serde_json::Value) -> String {
-    sha256_hex(parameters.to_string().as_bytes())
+pub fn params_hash(tenant: &Tenant, tool: &str, parameters: &serde_json::Value) -> String {
+    let tool = serde_json::Value::from(tool);
+    sha256_hex(format!("[\"{tenant}\",{tool},{parameters}]").as_bytes())
 }
 
 /// The SHA-256 of `bytes` in hexadecimal.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::ids::{JobId, Lane, Tenant};
 use crate::limits;
 use crate::outcome::{JobError, truncate};
+use crate::policy::Effects;
 
 /// Where a job stands. See `docs/STATE_MACHINE.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,10 +110,16 @@ pub struct NewJob {
     pub tenant: Tenant,
     /// The lane it is sent to.
     pub lane: Lane,
-    /// SHA-256 of the canonical parameters.
+    /// SHA-256 of tenant, tool and parameters, see [`params_hash`](crate::ids::params_hash()).
     pub params_hash: String,
     /// Attempts that may be counted before the job fails.
     pub max_attempts: u32,
+    /// What a second run of the tool would do, as the manifest had it on acceptance: a later one changes no promise.
+    pub effects: Effects,
+    /// The first job of a chain of [`retry_of`](Self::retry_of), whose effect this one is to have, once.
+    pub effect_key: Option<JobId>,
+    /// The job that this one does again.
+    pub retry_of: Option<JobId>,
     /// When the job is no longer worth doing, milliseconds since the epoch.
     pub deadline_ms: Option<u64>,
     /// The batch it belongs to.
@@ -143,6 +150,19 @@ pub struct JobRecord {
     pub attempt: u32,
     /// Attempts that may be counted before the job fails.
     pub max_attempts: u32,
+    /// What a second run of the tool would do. Rows of before it was recorded may be of any tool.
+    #[serde(default = "Effects::unrecorded")]
+    pub effects: Effects,
+    /// What makes its effect one with that of the jobs it does again; absent where that is the job's own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect_key: Option<JobId>,
+    /// The job that this one does again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<JobId>,
+    /// The submission that made the row, by which its sender tells a write of its own whose answer got lost from
+    /// somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// Claims that do not count: the tool or the worker handed the job back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub deferrals: u32,
@@ -158,7 +178,7 @@ pub struct JobRecord {
     /// When the job is no longer worth doing.
     #[serde(default, rename = "deadline", skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
-    /// SHA-256 of the canonical parameters.
+    /// SHA-256 of tenant, tool and parameters.
     pub params_hash: String,
     /// When somebody asked to stop it while it ran.
     #[serde(default, rename = "cancel_requested_at", skip_serializing_if = "Option::is_none")]
@@ -196,7 +216,8 @@ pub struct JobRecord {
     /// When it ended. Present exactly when the status is terminal.
     #[serde(default, rename = "finished_at", skip_serializing_if = "Option::is_none")]
     pub finished_at_ms: Option<u64>,
-    /// When the row may be deleted, in **seconds** since the epoch as DynamoDB's TTL wants it.
+    /// When the row may be deleted, in **seconds** since the epoch as DynamoDB's TTL wants it. A job that never ends
+    /// goes as long after its deadline as one that ended goes after its end.
     #[serde(default, rename = "expires_at", skip_serializing_if = "Option::is_none")]
     pub expires_at_s: Option<u64>,
     /// The last [`limits::HISTORY_MAX_ENTRIES`] attempts that ended without ending the job.
@@ -204,8 +225,13 @@ pub struct JobRecord {
     pub history: Vec<HistoryEntry>,
 }
 
+/// When the row of a job that ended at `ended_at_ms` may be deleted, in seconds since the epoch.
+pub fn expires_at_s(ended_at_ms: u64) -> u64 {
+    ended_at_ms.saturating_add(limits::RETENTION_MS) / 1_000
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields by reference")]
-fn is_zero(n: &u32) -> bool {
+pub(crate) fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
@@ -220,6 +246,10 @@ impl JobRecord {
             status: JobStatus::Queued,
             attempt: 0,
             max_attempts: job.max_attempts,
+            effects: job.effects,
+            effect_key: job.effect_key,
+            retry_of: job.retry_of,
+            token: None,
             deferrals: 0,
             clean_attempt: 0,
             owner: None,
@@ -238,7 +268,7 @@ impl JobRecord {
             started_at_ms: None,
             retry_at_ms: None,
             finished_at_ms: None,
-            expires_at_s: None,
+            expires_at_s: job.deadline_ms.map(expires_at_s),
             history: Vec::new(),
         }
     }
@@ -252,6 +282,9 @@ impl JobRecord {
             lane: self.lane.clone(),
             params_hash: self.params_hash.clone(),
             max_attempts: self.max_attempts,
+            effects: self.effects,
+            effect_key: self.effect_key.clone(),
+            retry_of: self.retry_of.clone(),
             deadline_ms: self.deadline_ms,
             parent: self.parent.clone(),
             index: self.index,
@@ -278,6 +311,21 @@ impl JobRecord {
     /// The last attempt ended without a word: its process died, or lost its lease.
     pub fn last_attempt_crashed(&self) -> bool {
         self.attempt > 0 && self.clean_attempt != self.attempt
+    }
+
+    /// What a tool hands to its provider so that the effect happens once, however often it is asked for.
+    pub fn effect_key(&self) -> &JobId {
+        self.effect_key.as_ref().unwrap_or(&self.id)
+    }
+
+    /// A message of this id says that the job is another one.
+    pub(crate) fn is_foreign_to(&self, first_seen: &Self) -> bool {
+        self.params_hash != first_seen.params_hash
+    }
+
+    /// Its tool must not run twice, and may have run: its last attempt ended without a word.
+    pub fn is_in_doubt(&self) -> bool {
+        self.effects == Effects::AtMostOnce && self.last_attempt_crashed()
     }
 
     /// The time to note as that of the next change: now, but later than the last one, so that no two states of a row

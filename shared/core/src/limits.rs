@@ -63,8 +63,13 @@ pub const NOT_STARTED_RETRY_MAX_MS: u64 = 60_000;
 pub const POSTPONE_MAX_MS: u64 = 12 * 60 * 60 * 1000;
 /// The longest delay of a new message: what SQS allows.
 pub const SEND_DELAY_MAX_MS: u64 = 15 * 60 * 1000;
-/// The furthest deadline: one year. Later ones are a unit mistaken for another.
-pub const DEADLINE_MAX_AHEAD_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+/// The deadline of a job that names none. Whoever waits for an agent's call has given up by then.
+pub const DEADLINE_DEFAULT_MS: u64 = 4 * 24 * 60 * 60 * 1000;
+/// The furthest deadline, from when the job is due: a message dies [`QUEUE_RETENTION_MS`] after it was sent, and its job
+/// must have ended before.
+pub const DEADLINE_MAX_AHEAD_MS: u64 = 13 * 24 * 60 * 60 * 1000;
+/// How long a queue keeps a message: the longest that SQS does, fourteen days.
+pub const QUEUE_RETENTION_MS: u64 = 14 * 24 * 60 * 60 * 1000;
 
 /// A lease on a long-polling worker: short enough that a crash is noticed soon, long enough for three heartbeats.
 pub const LEASE_MS: u64 = 30_000;
@@ -72,8 +77,9 @@ pub const LEASE_MS: u64 = 30_000;
 pub const HEARTBEAT_MS: u64 = LEASE_MS / 3;
 /// Time kept at the end of an attempt's visibility for recording its outcome.
 pub const SETTLE_MARGIN_MS: u64 = 10_000;
-/// A finished job's row is kept this long: a week, the window in which a repeated submission finds it.
-pub const RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// A finished job's row is kept this long: a month, the window in which a repeated submission finds it. Longer than any
+/// message lives ([`QUEUE_RETENTION_MS`]), so that none is left when the row goes that would run its job again.
+pub const RETENTION_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
 /// How far before its watermark a scan for new objects looks. A listing shows an object only once it is complete, with
 /// the time its multipart upload began: a day covers uploads of terabytes, and any skew of clocks. It lies far below
@@ -83,8 +89,8 @@ pub const OBJECT_OVERLAP_MS: u64 = 24 * 60 * 60 * 1000;
 /// Messages in one queue call: what SQS allows.
 pub const QUEUE_BATCH_MAX: usize = 10;
 /// Receives before a message is dead-lettered. Attempts are counted in the job's row; this net only catches what kills
-/// the process before a claim, so it lies well above any burst of restarts.
-pub const MAX_RECEIVES: u32 = 20;
+/// the process before a claim, so it lies well above any burst of restarts and of postponements.
+pub const MAX_RECEIVES: u32 = 100;
 
 /// How soon a message comes back that a port failed under, at first. It doubles with each receive: a fault of the
 /// backend that passes at once costs half a second.
@@ -100,9 +106,9 @@ pub const NOT_HERE_MS: u64 = 1_000;
 /// The longest that such a message waits: whoever brings the worker up to date does not want to wait longer.
 pub const NOT_HERE_MAX_MS: u64 = 900_000;
 
-/// A job this old whose message is dead-lettered is ended instead of being put back: the longest that SQS keeps a
-/// message (fourteen days). Until then a job may wait behind a rate limit or an open breaker, received again and again.
-pub const PUT_BACK_MAX_AGE_MS: u64 = 14 * 24 * 60 * 60 * 1000;
+/// Times that a dead-lettered message whose job may still run is put back. A thousand deliveries, up to fifteen minutes
+/// apart, bring a job to its deadline behind a rate limit or an open breaker; one that dies under all of them never ran.
+pub const PUT_BACK_MAX: u32 = 10;
 /// The HTTP request body: the largest submission and its envelope.
 pub const HTTP_BODY_MAX_BYTES: usize = 6 * 1024 * 1024;
 /// A piece of a batch's list of items, as it is stored: the planner holds one in memory. As large as a request's body,

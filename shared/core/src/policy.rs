@@ -47,6 +47,22 @@ pub enum Effects {
     AtMostOnce,
 }
 
+impl Effects {
+    /// The name in manifests, rows and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read_only",
+            Self::Keyed => "keyed",
+            Self::AtMostOnce => "at_most_once",
+        }
+    }
+
+    /// Of a job that was recorded without: the strictest.
+    pub(crate) fn unrecorded() -> Self {
+        Self::AtMostOnce
+    }
+}
+
 /// How a tool is run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolPolicy {

@@ -46,11 +46,10 @@ pub fn settle(
     end: AttemptEnd,
     row: &JobRecord,
     retry: &RetryPolicy,
-    effects: Effects,
     now_ms: u64,
     random: u64,
 ) -> Settlement {
-    let once = effects == Effects::AtMostOnce;
+    let once = row.effects == Effects::AtMostOnce;
     match end {
         AttemptEnd::Answered(Outcome::Done(value)) => Settlement::Succeed(value),
         AttemptEnd::Answered(Outcome::Cancelled) | AttemptEnd::CancelSeen => {

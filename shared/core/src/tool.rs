@@ -10,8 +10,11 @@ use crate::outcome::Outcome;
 /// One call of a tool: who asks, with what, and how long it may take.
 #[derive(Debug, Clone)]
 pub struct Call<P> {
-    /// The job this call works for. For `keyed` tools also the idempotency key to hand to the provider.
+    /// The job this call works for.
     pub job_id: JobId,
+    /// What a `keyed` tool hands to its provider as its idempotency key: the same for a job, all its attempts, and the
+    /// jobs that do it again.
+    pub effect_key: JobId,
     /// The tool's name in the manifest.
     pub tool: String,
     /// Attempts count from 1. A later attempt may overlap the effects of an earlier one that crashed.

@@ -20,7 +20,7 @@ macro_rules! columns {
         "seq, id, tool, tenant, lane, params_hash, max_attempts, deadline, parent, child_index, label, created_at, \
          status, attempt, deferrals, clean_attempt, owner, lease_until, lease_epoch, cancel_requested_at, result, \
          result_ref, error_kind, error_message, finished_by, updated_at, started_at, retry_at, finished_at, \
-         expires_at, history"
+         expires_at, history, effects, effect_key, retry_of, token"
     };
 }
 pub(crate) use columns;
@@ -70,10 +70,7 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         params_hash: row.get(5)?,
         max_attempts: row.get(6)?,
         deadline_ms: row.get(7)?,
-        parent: match row.get::<_, Option<String>>(8)? {
-            Some(parent) => Some(name(8, JobId::try_new(parent))?),
-            None => None,
-        },
+        parent: optional_id(row, 8)?,
         index: row.get(9)?,
         label: row.get(10)?,
         created_at_ms: row.get(11)?,
@@ -97,6 +94,10 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
             Some(text) => json(30, text)?,
             None => Vec::new(),
         },
+        effects: json(31, &format!("\"{}\"", row.get_ref(31)?.as_str()?))?,
+        effect_key: optional_id(row, 32)?,
+        retry_of: optional_id(row, 33)?,
+        token: row.get(34)?,
     })
 }
 
@@ -105,8 +106,9 @@ pub(crate) fn insert(connection: &Connection, record: &JobRecord, epoch: Epoch) 
     let seq = {
         let mut statement = connection.prepare_cached(
             "INSERT INTO jobs (id, tool, tenant, lane, params_hash, max_attempts, deadline, parent, child_index, \
-             label, created_at, status, attempt, deferrals, clean_attempt, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+             label, created_at, status, attempt, deferrals, clean_attempt, updated_at, expires_at, effects, \
+             effect_key, retry_of, token) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         )?;
         statement.insert(params![
             record.id.as_str(),
@@ -125,6 +127,11 @@ pub(crate) fn insert(connection: &Connection, record: &JobRecord, epoch: Epoch) 
             record.deferrals,
             record.clean_attempt,
             record.updated_at_ms,
+            record.expires_at_s,
+            record.effects.as_str(),
+            record.effect_key.as_ref().map(JobId::as_str),
+            record.retry_of.as_ref().map(JobId::as_str),
+            record.token,
         ])?
     };
     // A row that is born queued, as most are, has nothing more to say.
@@ -177,6 +184,10 @@ pub(crate) fn update(
         history,
     ])?;
     Ok(())
+}
+
+fn optional_id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<JobId>> {
+    row.get::<_, Option<String>>(column)?.map(|id| name(column, JobId::try_new(id))).transpose()
 }
 
 fn name<T>(column: usize, name: Result<T, NameError>) -> rusqlite::Result<T> {

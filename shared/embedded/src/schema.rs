@@ -9,10 +9,10 @@ use crate::pause::pause;
 
 /// The format of the tables. One more with every change of them, and a step in [`STEPS`]; a directory of a later
 /// version is refused by name, not misread.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// What leads from each format to the next.
-const STEPS: [&str; VERSION as usize] = [TABLES, SHARED];
+const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES];
 
 /// Pages (of 4 KiB) in the log before a commit copies them into the database: large enough that a page which is
 /// written by many commits is copied once, small enough that the log stays at some tens of megabytes.
@@ -135,6 +135,15 @@ UPDATE queues SET
     last = (SELECT coalesce(max(key & 0xffffffffff), 0) FROM messages WHERE key >> 40 = number),
     messages = (SELECT count(*) FROM messages WHERE key >> 40 = number),
     delayed = (SELECT count(*) FROM messages WHERE key >> 40 = number AND visible_at > 0);
+";
+
+/// What was promised on acceptance is kept with the job. Of those that have not ended nobody knows whether their tools
+/// may run twice.
+const PROMISES: &str = "
+ALTER TABLE jobs ADD COLUMN effects TEXT NOT NULL DEFAULT 'at_most_once';
+ALTER TABLE jobs ADD COLUMN effect_key TEXT;
+ALTER TABLE jobs ADD COLUMN retry_of TEXT;
+ALTER TABLE jobs ADD COLUMN token TEXT;
 ";
 
 /// The one connection of a process that writes.

@@ -73,8 +73,11 @@ pub fn new_job(id: &JobId) -> NewJob {
         tool: "echo".into(),
         tenant: Tenant::default_tenant(),
         lane: Lane::default_lane(),
-        params_hash: params_hash(&parameters()),
+        params_hash: params_hash(&Tenant::default_tenant(), "echo", &parameters()),
         max_attempts: 3,
+        effects: Effects::Keyed,
+        effect_key: None,
+        retry_of: None,
         deadline_ms: None,
         parent: None,
         index: None,
@@ -96,7 +99,7 @@ pub fn child_record(parent: &JobId, index: u32) -> JobRecord {
 
 /// The message of a [`new_job`].
 pub fn envelope(id: &JobId) -> Envelope {
-    Envelope { job: new_job(id), parameters: Parameters::Inline(parameters()) }
+    Envelope { job: new_job(id), parameters: Parameters::Inline(parameters()), put_back: 0 }
 }
 
 /// A wish to run a job of a keyed tool, for [`limits::LEASE_MS`] from `now_ms`.
@@ -105,7 +108,6 @@ pub fn claim(first_seen: &JobRecord, owner: &str, now_ms: u64) -> Claim {
         first_seen: first_seen.clone(),
         owner: owner.into(),
         lease_until_ms: now_ms + limits::LEASE_MS,
-        effects: Effects::Keyed,
         now_ms,
     }
 }

@@ -38,7 +38,8 @@ pub(super) async fn invoke(
         Err(refusal) => return refusal,
     };
     let id = record.id.clone();
-    let envelope = Envelope { job: record.accepted(), parameters: Parameters::Inline(parameters) };
+    let parameters = Parameters::Inline(parameters);
+    let envelope = Envelope { job: record.accepted(), parameters, put_back: 0 };
     let body = match envelope.to_body() {
         Ok(body) => body,
         Err(error) => return End::error(400, format!("the job cannot be written down: {error}")),

@@ -155,7 +155,7 @@ fn check_deadline(text: &str, now_ms: u64) -> Result<(), CliError> {
     let wrong = if at_ms <= now_ms {
         "has passed"
     } else if at_ms - now_ms > DEADLINE_MAX_AHEAD_MS {
-        "is more than a year ahead"
+        "is more than 13 days ahead"
     } else {
         return Ok(());
     };

@@ -9,10 +9,11 @@ use super::write::{self, Update};
 use crate::item::number;
 
 /// What a new row takes from the message, and an older one keeps.
-const FIRST_SEEN: [&str; 7] =
-    ["tool", "tenant", "lane", "params_hash", "max_attempts", "claims_max", "created_at"];
+const FIRST_SEEN: [&str; 8] =
+    ["tool", "tenant", "lane", "params_hash", "max_attempts", "effects", "claims_max", "created_at"];
 /// As [`FIRST_SEEN`], of jobs that have them.
-const FIRST_SEEN_IF_SET: [&str; 4] = ["deadline", "parent", "index", "label"];
+const FIRST_SEEN_IF_SET: [&str; 7] =
+    ["effect_key", "retry_of", "deadline", "expires_at", "parent", "index", "label"];
 /// What the claim changes besides the attempt.
 const CLAIMED: [&str; 5] = ["status", "owner", "lease_until", "started_at", "updated_at"];
 
@@ -23,7 +24,7 @@ const MAY_BE_CLAIMED: &str = "attribute_not_exists(#finished_at) \
     AND (attribute_not_exists(#owner) OR attribute_not_exists(#lease_until) OR #lease_until <= :now) \
     AND (attribute_not_exists(#deadline) OR #deadline > :now) \
     AND #attempt < #claims_max \
-    AND #params_hash = :params_hash AND #tool = :tool \
+    AND #params_hash = :params_hash \
     AND (#attempt = :zero OR #clean_attempt = #attempt) \
     AND #updated_at < :updated_at";
 

@@ -1,7 +1,7 @@
 //! What a worker that holds a job writes most: heartbeats and the end, each one conditional update.
 
-use gantz_core::job::JobResult;
-use gantz_core::lifecycle::{Ending, Held, expires_at_s};
+use gantz_core::job::{JobResult, expires_at_s};
+use gantz_core::lifecycle::{Ending, Held};
 use gantz_core::ports::{PortError, PortResult};
 
 use super::write::{self, Update};

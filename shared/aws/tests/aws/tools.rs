@@ -79,7 +79,8 @@ async fn function(lambda: &aws_sdk_lambda::Client, name: &str) {
 async fn call<T: Tool>(tool: &T, job_id: &str, parameters: Value) -> Result<Value, Failure> {
     let parameters = serde_json::from_value(parameters).unwrap();
     let job_id = JobId::try_new(job_id).unwrap();
-    let call = Call { job_id, tool: "tool".into(), attempt: 1, timeout_ms: 60_000, parameters };
+    let effect_key = job_id.clone();
+    let call = Call { job_id, effect_key, tool: "tool".into(), attempt: 1, timeout_ms: 60_000, parameters };
     match tool.run(call).await {
         Outcome::Done(value) => Ok(value),
         Outcome::Failed(failure) => Err(failure),

@@ -8,7 +8,7 @@ pub enum AcceptVerdict {
     Created,
     /// The same job was accepted before; this is its row.
     Exists(Box<JobRecord>),
-    /// The id belongs to a job with other parameters or another tool. Its row is untouched.
+    /// The id belongs to a job of another tenant, with another tool or other parameters. Its row is untouched.
     Conflict(Box<JobRecord>),
 }
 
@@ -29,11 +29,9 @@ impl AcceptVerdict {
 pub fn accept(existing: Option<&JobRecord>, new: &JobRecord) -> AcceptVerdict {
     match existing {
         None => AcceptVerdict::Created,
-        Some(row)
-            if row.params_hash == new.params_hash && row.tool == new.tool && row.tenant == new.tenant =>
-        {
-            AcceptVerdict::Exists(Box::new(row.clone()))
-        }
-        Some(row) => AcceptVerdict::Conflict(Box::new(row.clone())),
+        // Our own write, whose answer got lost.
+        Some(row) if row.token.is_some() && row.token == new.token => AcceptVerdict::Created,
+        Some(row) if row.is_foreign_to(new) => AcceptVerdict::Conflict(Box::new(row.clone())),
+        Some(row) => AcceptVerdict::Exists(Box::new(row.clone())),
     }
 }

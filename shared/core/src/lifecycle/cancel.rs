@@ -5,10 +5,10 @@ use crate::job::JobRecord;
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub enum CancelVerdict {
-    /// The job ended at once as `CANCELLED`. This is the row now.
-    Cancelled(Box<JobRecord>),
-    /// It runs, and its worker will see the request; or its last attempt ended without a word, and its next delivery
-    /// will. This is the row now.
+    /// Nobody held it, and it ended at once: `CANCELLED`, or `IN_DOUBT` where its tool must not run twice and its last
+    /// attempt ended without a word. This is the row now.
+    Ended(Box<JobRecord>),
+    /// It runs, and its worker will see the request. This is the row now.
     Requested(Box<JobRecord>),
     /// It had ended before.
     Finished(Box<JobRecord>),
@@ -18,15 +18,12 @@ pub enum CancelVerdict {
 
 /// Decides on a request to cancel. An idle job ends; a running one is asked to. A job that was accepted but whose
 /// message is still queued ends too: the message finds a finished job, publishes its end and goes.
-///
-/// Where the last attempt ended without a word, only the next delivery knows what to make of that: a tool that may have
-/// been started and must not be started twice leaves its job in doubt, not cancelled.
 pub fn cancel(row: Option<&JobRecord>, now_ms: u64) -> CancelVerdict {
     let Some(row) = row else { return CancelVerdict::Unknown };
     if row.is_finished() {
         return CancelVerdict::Finished(Box::new(row.clone()));
     }
-    if row.lease_lives(now_ms) || row.last_attempt_crashed() {
+    if row.lease_lives(now_ms) {
         let cancel_requested_at_ms = row.cancel_requested_at_ms.or(Some(now_ms));
         return CancelVerdict::Requested(Box::new(JobRecord {
             cancel_requested_at_ms,
@@ -35,14 +32,14 @@ pub fn cancel(row: Option<&JobRecord>, now_ms: u64) -> CancelVerdict {
         }));
     }
     let ending = Ending::cancelled("cancelled before its next attempt");
-    CancelVerdict::Cancelled(Box::new(ending.apply(row, None, now_ms)))
+    CancelVerdict::Ended(Box::new(ending.apply_idle(row, now_ms)))
 }
 
 /// What came of giving up on a job.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub enum GiveUpVerdict {
-    /// The job ended as asked. This is the row now.
+    /// The job ended as asked, or in doubt, as with [`CancelVerdict::Ended`]. This is the row now.
     Committed(Box<JobRecord>),
     /// It had ended before: publish that end, and acknowledge.
     Finished(Box<JobRecord>),
@@ -65,6 +62,6 @@ pub fn give_up(
     } else if row.lease_lives(now_ms) || row.attempt != attempt_seen {
         GiveUpVerdict::MovedOn
     } else {
-        GiveUpVerdict::Committed(Box::new(ending.apply(row, None, now_ms)))
+        GiveUpVerdict::Committed(Box::new(ending.apply_idle(row, now_ms)))
     }
 }

@@ -2,7 +2,6 @@ use super::Ending;
 use crate::job::{HistoryEntry, JobRecord, JobStatus};
 use crate::limits;
 use crate::outcome::{ErrorKind, JobError};
-use crate::policy::Effects;
 
 /// All that is known of an attempt that crashed.
 const CRASHED: &str = "ended without an answer: its process died, or lost its lease";
@@ -16,8 +15,6 @@ pub struct Claim {
     pub owner: String,
     /// When the lease ends unless renewed, milliseconds since the epoch.
     pub lease_until_ms: u64,
-    /// What a second run of the tool would do.
-    pub effects: Effects,
     /// Milliseconds since the epoch.
     pub now_ms: u64,
 }
@@ -48,11 +45,14 @@ pub enum ClaimVerdict {
 
 /// Decides on a claim, given the job's row.
 ///
-/// The order of the tests is the protocol's: an ended job first, then the claimer's own write whose answer got lost,
-/// then other people's leases, then the reasons to give up.
+/// The order of the tests is the protocol's: a message that is not of this job first, then an ended job, the claimer's
+/// own write whose answer got lost, other people's leases, and the reasons to give up.
 pub fn claim(row: Option<&JobRecord>, claim: &Claim) -> ClaimVerdict {
     let now_ms = claim.now_ms;
     let row = row.unwrap_or(&claim.first_seen);
+    if row.is_foreign_to(&claim.first_seen) {
+        return ClaimVerdict::Foreign;
+    }
     if row.is_finished() {
         return ClaimVerdict::Finished(Box::new(row.clone()));
     }
@@ -64,11 +64,8 @@ pub fn claim(row: Option<&JobRecord>, claim: &Claim) -> ClaimVerdict {
             _ => ClaimVerdict::Granted(Box::new(row.clone())),
         };
     }
-    if let Some(ending) = reason_to_give_up(row, claim.effects, now_ms) {
+    if let Some(ending) = reason_to_give_up(row, now_ms) {
         return ClaimVerdict::GiveUp { attempt_seen: row.attempt, ending: Box::new(ending) };
-    }
-    if row.params_hash != claim.first_seen.params_hash || row.tool != claim.first_seen.tool {
-        return ClaimVerdict::Foreign;
     }
     let mut granted = JobRecord {
         status: JobStatus::Running,
@@ -94,12 +91,9 @@ pub fn claim(row: Option<&JobRecord>, claim: &Claim) -> ClaimVerdict {
     ClaimVerdict::Granted(Box::new(granted))
 }
 
-fn reason_to_give_up(row: &JobRecord, effects: Effects, now_ms: u64) -> Option<Ending> {
-    if effects == Effects::AtMostOnce && row.last_attempt_crashed() {
-        return Some(Ending::in_doubt(
-            ErrorKind::WorkerLost,
-            format!("attempt {} ended without an answer", row.attempt),
-        ));
+fn reason_to_give_up(row: &JobRecord, now_ms: u64) -> Option<Ending> {
+    if row.is_in_doubt() {
+        return Some(Ending::lost_in_doubt(row));
     }
     if row.cancel_requested_at_ms.is_some() {
         return Some(Ending::cancelled("cancelled while it ran; its worker did not answer"));
@@ -152,16 +146,16 @@ pub enum DeadLetterVerdict {
     Foreign,
 }
 
-/// Decides on a dead-lettered message, given its job's row. Receives are not attempts: deliveries that were throttled
-/// or handed back count as receives, and a job that still may run is put back.
+/// Decides on a dead-lettered message that was put back `put_back` times before, given its job's row. Receives are not
+/// attempts: deliveries that were throttled or handed back count as receives, and a job that still may run is put back.
 pub fn dead_letter(
     row: Option<&JobRecord>,
     first_seen: &JobRecord,
-    effects: Effects,
+    put_back: u32,
     now_ms: u64,
 ) -> DeadLetterVerdict {
     let row = row.unwrap_or(first_seen);
-    if row.params_hash != first_seen.params_hash || row.tool != first_seen.tool {
+    if row.is_foreign_to(first_seen) {
         return DeadLetterVerdict::Foreign;
     }
     if row.is_finished() {
@@ -170,15 +164,17 @@ pub fn dead_letter(
     if let (true, Some(lease_until_ms)) = (row.lease_lives(now_ms), row.lease_until_ms) {
         return DeadLetterVerdict::HeldUntil { lease_until_ms };
     }
-    let too_old = || {
-        let old = now_ms.saturating_sub(row.created_at_ms) > limits::PUT_BACK_MAX_AGE_MS;
-        old.then(|| {
-            let message = "delivered again and again for days without an attempt that ended";
-            Ending::failed(JobError::new(ErrorKind::WorkerLost, message))
-        })
+    let undeliverable = || {
+        let message = format!("delivered {} times without an attempt that ended", put_back_receives(put_back));
+        (put_back >= limits::PUT_BACK_MAX)
+            .then(|| Ending::failed(JobError::new(ErrorKind::Undeliverable, message)))
     };
-    match reason_to_give_up(row, effects, now_ms).or_else(too_old) {
+    match reason_to_give_up(row, now_ms).or_else(undeliverable) {
         Some(ending) => DeadLetterVerdict::GiveUp { attempt_seen: row.attempt, ending: Box::new(ending) },
         None => DeadLetterVerdict::PutBack,
     }
+}
+
+fn put_back_receives(put_back: u32) -> u32 {
+    (put_back + 1).saturating_mul(limits::MAX_RECEIVES)
 }

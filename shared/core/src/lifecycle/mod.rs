@@ -11,7 +11,7 @@
 //! | heartbeat | [`heartbeat()`] | the attempt and the owner are mine, not finished |
 //! | finish | [`finish()`] | the attempt is mine, not finished |
 //! | release | [`release()`] | the attempt is mine, not finished, no cancel asked |
-//! | cancel | [`cancel()`] | not finished; it ends at once if nobody holds it and its last attempt, if any, was released |
+//! | cancel | [`cancel()`] | not finished; it ends at once if nobody holds it |
 //! | give up | [`give_up()`] | not finished, no live lease, the attempt is the one seen |
 //!
 //! [`dead_letter`] decides what becomes of a job whose message the queue has given up on.
@@ -28,8 +28,7 @@ pub use finish::{
     FinishVerdict, HeartbeatVerdict, Held, Release, ReleaseVerdict, finish, heartbeat, release,
 };
 
-use crate::job::{JobRecord, JobResult, JobStatus};
-use crate::limits;
+use crate::job::{JobRecord, JobResult, JobStatus, expires_at_s};
 use crate::outcome::{ErrorKind, JobError};
 
 /// What a decision changes.
@@ -65,7 +64,7 @@ impl Verdict for ReleaseVerdict {
 
 impl Verdict for CancelVerdict {
     fn row_to_write(&self) -> Option<&JobRecord> {
-        if let Self::Cancelled(row) | Self::Requested(row) = self { Some(row) } else { None }
+        if let Self::Ended(row) | Self::Requested(row) = self { Some(row) } else { None }
     }
 }
 
@@ -73,11 +72,6 @@ impl Verdict for GiveUpVerdict {
     fn row_to_write(&self) -> Option<&JobRecord> {
         if let Self::Committed(row) = self { Some(row) } else { None }
     }
-}
-
-/// When the row of a job that ended at `finished_at_ms` may be deleted, in seconds since the epoch.
-pub fn expires_at_s(finished_at_ms: u64) -> u64 {
-    finished_at_ms.saturating_add(limits::RETENTION_MS) / 1_000
 }
 
 /// How a job ends.
@@ -130,6 +124,16 @@ impl Ending {
     /// Why, unless it succeeded.
     pub fn error(&self) -> Option<&JobError> {
         self.error.as_ref()
+    }
+
+    /// How a job that nobody holds ends: so, or in doubt if its tool must not run twice and may have run.
+    fn apply_idle(&self, row: &JobRecord, now_ms: u64) -> JobRecord {
+        let doubt = row.is_in_doubt().then(|| Self::lost_in_doubt(row));
+        doubt.as_ref().unwrap_or(self).apply(row, None, now_ms)
+    }
+
+    fn lost_in_doubt(row: &JobRecord) -> Self {
+        Self::in_doubt(ErrorKind::WorkerLost, format!("attempt {} ended without an answer", row.attempt))
     }
 
     fn apply(&self, row: &JobRecord, finished_by: Option<&str>, now_ms: u64) -> JobRecord {

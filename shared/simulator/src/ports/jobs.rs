@@ -10,6 +10,7 @@ use gantz_core::lifecycle::{
     self, AcceptVerdict, CancelVerdict, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict,
     HeartbeatVerdict, Held, Release, ReleaseVerdict, Verdict,
 };
+use gantz_core::policy::Effects;
 use gantz_core::ports::{JobFilter, JobPage, JobStore, PortError, PortResult};
 use tokio::time::Instant;
 
@@ -205,8 +206,8 @@ fn write(state: &mut State, before: Option<&JobRecord>, after: JobRecord, by: &s
 fn mutated_claim(row: Option<&JobRecord>, claim: &Claim, mutation: Option<Mutation>) -> ClaimVerdict {
     match mutation {
         Some(Mutation::NoCleanAttemptCheck) => {
-            let unaware = Claim { effects: gantz_core::policy::Effects::Keyed, ..claim.clone() };
-            lifecycle::claim(row, &unaware)
+            let unaware = row.map(|row| JobRecord { effects: Effects::Keyed, ..row.clone() });
+            lifecycle::claim(unaware.as_ref(), claim)
         }
         Some(Mutation::UncountedAttempts) => {
             let generous = row.map(|row| JobRecord { max_attempts: u32::MAX, ..row.clone() });

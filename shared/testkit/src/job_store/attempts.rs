@@ -186,7 +186,7 @@ async fn an_unknown_job_can_be_written_by_nobody(case: Input) {
 async fn cancelling_an_idle_job_ends_it(case: Input) {
     let row = case.accepted(record(&case.id("job"))).await;
     let verdict = case.port.cancel(&row.id, NOW_MS + 1).await.unwrap();
-    let CancelVerdict::Cancelled(cancelled) = verdict else { panic!("{verdict:?}") };
+    let CancelVerdict::Ended(cancelled) = verdict else { panic!("{verdict:?}") };
     assert_eq!(cancelled.status, JobStatus::Cancelled);
     assert_eq!(case.row(&row.id).await, *cancelled);
     let claim = case.port.claim(claim(&row, "me", NOW_MS + 2)).await.unwrap();

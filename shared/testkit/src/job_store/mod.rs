@@ -56,6 +56,6 @@ impl Input {
 
     async fn cancelled(&self, row: &JobRecord) {
         let verdict = self.port.cancel(&row.id, row.updated_at_ms).await.unwrap();
-        assert!(matches!(verdict, CancelVerdict::Cancelled(_)), "{verdict:?}");
+        assert!(matches!(verdict, CancelVerdict::Ended(_)), "{verdict:?}");
     }
 }

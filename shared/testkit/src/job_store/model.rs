@@ -26,7 +26,9 @@ pub(super) async fn cases(suite: &mut Suite<Arc<dyn JobStore>>) {
 
 async fn every_answer_is_the_domains(case: Input) {
     for seed in 0..WALKS {
-        let job = NewJob { deadline_ms: Some(NOW_MS + 4_000), ..new_job(&case.id(&format!("walk-{seed}"))) };
+        let effects = if seed % 3 == 0 { Effects::AtMostOnce } else { Effects::Keyed };
+        let job = new_job(&case.id(&format!("walk-{seed}")));
+        let job = NewJob { deadline_ms: Some(NOW_MS + 4_000), effects, ..job };
         let mut walk = Walk { first_seen: JobRecord::queued(job), model: None, now_ms: NOW_MS };
         let mut random = Random::new(seed);
         for step in 0..STEPS {
@@ -74,12 +76,10 @@ impl Walk {
     }
 
     async fn claim(&mut self, store: &dyn JobStore, random: &mut Random) -> &'static str {
-        let effects = if random.one_in(3) { Effects::AtMostOnce } else { Effects::Keyed };
         let claim = Claim {
             first_seen: self.first_seen.clone(),
             owner: owner(random),
             lease_until_ms: self.now_ms + random.below(500),
-            effects,
             now_ms: self.now_ms,
         };
         let expected = lifecycle::claim(self.model.as_ref(), &claim);
@@ -123,7 +123,7 @@ impl Walk {
 
     async fn cancel(&mut self, store: &dyn JobStore) -> &'static str {
         let expected = lifecycle::cancel(self.model.as_ref(), self.now_ms);
-        if let CancelVerdict::Cancelled(row) | CancelVerdict::Requested(row) = &expected {
+        if let CancelVerdict::Ended(row) | CancelVerdict::Requested(row) = &expected {
             self.model = Some(*row.clone());
         }
         agree(&store.cancel(&self.first_seen.id, self.now_ms).await.unwrap(), &expected);

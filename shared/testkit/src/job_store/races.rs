@@ -90,7 +90,7 @@ async fn one_of_many_endings_is_committed(case: Input) {
             let (store, id) = (Arc::clone(&case.port), row.id.clone());
             async move {
                 let verdict = store.cancel(&id, later_ms).await.unwrap();
-                matches!(verdict, CancelVerdict::Cancelled(_)).then_some(JobStatus::Cancelled)
+                matches!(verdict, CancelVerdict::Ended(_)).then_some(JobStatus::Cancelled)
             }
         };
         let give_up = {

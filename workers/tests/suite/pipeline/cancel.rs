@@ -17,7 +17,7 @@ async fn a_queued_job_ends_at_once_and_its_tool_never_starts() {
     let fleet = Fleet::new(&[STEADY]);
     let id = fleet.submit("steady", json!({"mode": "succeed"})).await;
     let verdict = fleet.dispatcher.cancel(&id).await.unwrap();
-    assert!(matches!(verdict, CancelVerdict::Cancelled(row) if row.status == JobStatus::Cancelled));
+    assert!(matches!(verdict, CancelVerdict::Ended(row) if row.status == JobStatus::Cancelled));
     assert_eq!(fleet.depth(&lane()).await.visible, 1, "its message is still there");
 
     let team = fleet.start("worker", 4);
@@ -52,7 +52,7 @@ async fn a_job_between_two_attempts_ends_at_once() {
     let team = fleet.start("worker", 4);
     fleet.until(&id, |row| row.status == JobStatus::Waiting).await;
 
-    assert!(matches!(fleet.dispatcher.cancel(&id).await.unwrap(), CancelVerdict::Cancelled(_)));
+    assert!(matches!(fleet.dispatcher.cancel(&id).await.unwrap(), CancelVerdict::Ended(_)));
     fleet.all_is_settled().await;
     assert_eq!(fleet.journal.starts().len(), 1);
     team.stop(Phase::Drain).await;

@@ -72,7 +72,7 @@ const DEVIATIONS: [Deviation; 24] = [
     }),
     ("ahead of the clock", |case| case.row.updated_at_ms = CLAIMED_AT_MS + 5),
     ("as new as the clock", |case| case.row.updated_at_ms = CLAIMED_AT_MS),
-    ("at most once", |case| case.claim.effects = Effects::AtMostOnce),
+    ("at most once", |case| case.row.effects = Effects::AtMostOnce),
     ("other parameters", |case| case.first_seen(|job| job.params_hash = "f".repeat(64))),
     ("another tool", |case| case.first_seen(|job| job.tool = "another".into())),
     ("a message with more", |case| {

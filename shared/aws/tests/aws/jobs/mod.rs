@@ -119,7 +119,7 @@ async fn children_are_read_by_key(fleet: &Fleet) {
     // Thirty of them belong to a shard that is still being planned.
     let rows: Vec<_> = (0..children).map(|index| child_record(&parent, index)).collect();
     assert_eq!(store.accept(rows.clone()).await.unwrap().len(), rows.len());
-    assert!(matches!(store.cancel(&rows[7].id, NOW_MS).await.unwrap(), CancelVerdict::Cancelled(_)));
+    assert!(matches!(store.cancel(&rows[7].id, NOW_MS).await.unwrap(), CancelVerdict::Ended(_)));
     let all = JobFilter { parent: Some(parent), ..JobFilter::default() };
     let queued = JobFilter { status: Some(JobStatus::Queued), ..all.clone() };
     for (filter, without, limit) in [(&all, None, 1_000), (&all, None, 50), (&queued, Some(7), 33)] {

@@ -24,6 +24,9 @@ pub(crate) fn new_job() -> NewJob {
         lane: Lane::default_lane(),
         params_hash: "0".repeat(64),
         max_attempts: 3,
+        effects: Effects::Keyed,
+        effect_key: None,
+        retry_of: None,
         deadline_ms: None,
         parent: None,
         index: None,
@@ -36,19 +39,18 @@ pub(crate) fn queued() -> JobRecord {
     JobRecord::queued(new_job())
 }
 
-pub(crate) fn wish(row: &JobRecord, owner: &str, effects: Effects, now_ms: u64) -> Claim {
+pub(crate) fn wish(row: &JobRecord, owner: &str, now_ms: u64) -> Claim {
     Claim {
         first_seen: JobRecord::queued(row.accepted()),
         owner: owner.into(),
         lease_until_ms: now_ms + LEASE_MS,
-        effects,
         now_ms,
     }
 }
 
 /// The row after a claim that must be granted.
 pub(crate) fn claimed(row: &JobRecord, owner: &str, now_ms: u64) -> JobRecord {
-    match claim(Some(row), &wish(row, owner, Effects::Keyed, now_ms)) {
+    match claim(Some(row), &wish(row, owner, now_ms)) {
         ClaimVerdict::Granted(row) => *row,
         other => panic!("expected a grant, got {other:?}"),
     }
@@ -92,6 +94,7 @@ prop_compose! {
         deferrals in 0..3_u32,
         clean_before in 0..3_u32,
         max_attempts in 1..4_u32,
+        effects in any_effects(),
         owner in prop::option::of(prop::sample::select(vec!["me", "you"])),
         lease_until_ms in any_time(),
         deadline_ms in prop::option::of(any_time()),
@@ -110,6 +113,7 @@ prop_compose! {
             deferrals: deferrals.min(attempt),
             clean_attempt: if owner.is_none() { attempt } else { attempt.saturating_sub(clean_before) },
             max_attempts,
+            effects,
             lease_until_ms: owner.map(|_| lease_until_ms),
             owner: owner.map(str::to_owned),
             deadline_ms,

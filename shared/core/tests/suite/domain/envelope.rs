@@ -48,7 +48,7 @@ fn fixtures_stay_readable_and_stable() {
         names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
     }
     names.sort();
-    assert_eq!(names, ["v1-child.json", "v1-full.json", "v1-minimal.json", "v1-ref.json"]);
+    assert_eq!(names, ["v1-child.json", "v1-full.json", "v1-minimal.json", "v1-ref.json", "v2-minimal.json", "v2-retry.json"]);
 }
 
 #[test]
@@ -64,6 +64,10 @@ fn an_envelope_is_read_as_it_was_meant() {
         lane: Lane::try_new("slow").unwrap(),
         params_hash: "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4".into(),
         max_attempts: 5,
+        // Version 1 does not say, so the strictest is meant.
+        effects: Effects::AtMostOnce,
+        effect_key: None,
+        retry_of: None,
         deadline_ms: Some(1_700_003_600_000),
         parent: None,
         index: None,
@@ -78,8 +82,8 @@ fn an_envelope_is_read_as_it_was_meant() {
 
 #[test]
 fn a_later_version_is_refused_by_its_number() {
-    let expected = "the envelope has version 2, this worker reads up to 1: update the worker";
-    let bodies = [with("v", json!(2)), json!({"v": 2}), json!({"v": 2, "steps": [], "job_id": 7})];
+    let expected = "the envelope has version 3, this worker reads up to 2: update the worker";
+    let bodies = [with("v", json!(3)), json!({"v": 3}), json!({"v": 3, "steps": [], "job_id": 7})];
     for body in bodies {
         assert_eq!(error_of(&body.to_string()), expected, "{body}");
     }
@@ -142,6 +146,8 @@ prop_compose! {
         lane in "[a-z0-9-]{1,40}",
         params_hash in "[0-9a-f]{64}",
         max_attempts in any::<u32>(),
+        effects in any_effects(),
+        retry_of in prop::option::of("[A-Za-z0-9._-]{8,64}"),
         deadline_ms in any::<Option<u64>>(),
         parent in prop::option::of("[A-Za-z0-9._-]{8,64}"),
         index in any::<Option<u32>>(),
@@ -155,6 +161,9 @@ prop_compose! {
             lane: Lane::try_new(lane).unwrap(),
             params_hash,
             max_attempts,
+            effects,
+            effect_key: retry_of.as_deref().map(job_id),
+            retry_of: retry_of.as_deref().map(job_id),
             deadline_ms,
             parent: parent.map(|parent| JobId::try_new(parent).unwrap()),
             index,
@@ -175,8 +184,8 @@ fn any_parameters() -> impl Strategy<Value = Parameters> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(job in any_job(), parameters in any_parameters()) {
-        let envelope = Envelope { job, parameters };
+    fn what_is_written_is_read(job in any_job(), parameters in any_parameters(), put_back in 0..11_u32) {
+        let envelope = Envelope { job, parameters, put_back };
         let body = envelope.to_body().unwrap();
         let read = Envelope::parse(&body).unwrap();
         prop_assert_eq!(&read, &envelope);

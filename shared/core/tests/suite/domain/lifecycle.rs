@@ -1,7 +1,7 @@
 use gantz_core::job::{JobRecord, JobStatus};
 use gantz_core::lifecycle::{
     AcceptVerdict, CancelVerdict, ClaimVerdict, DeadLetterVerdict, Ending, FinishVerdict, GiveUpVerdict,
-    HeartbeatVerdict, Held, ReleaseVerdict, accept, cancel, claim, dead_letter, expires_at_s, finish,
+    HeartbeatVerdict, Held, ReleaseVerdict, accept, cancel, claim, dead_letter, finish,
     give_up, heartbeat, release,
 };
 use gantz_core::limits;
@@ -44,7 +44,7 @@ fn accepting_tells_a_repetition_from_a_conflict() {
 fn only_a_job_that_was_never_claimed_is_sent_again() {
     let running = claimed(&queued(), "me", NOW_MS);
     let done = committed(finish(Some(&running), &held(&running), &endings()[0], NOW_MS));
-    let CancelVerdict::Cancelled(ended_unclaimed) = cancel(Some(&queued()), NOW_MS) else {
+    let CancelVerdict::Ended(ended_unclaimed) = cancel(Some(&queued()), NOW_MS) else {
         panic!("not cancelled")
     };
     let ended_unclaimed = *ended_unclaimed;
@@ -90,7 +90,8 @@ fn reasons_to_give_up() {
         (&waiting, Effects::ReadOnly, JobStatus::Failed, ErrorKind::Unavailable),
     ];
     for (row, effects, status, kind) in table {
-        let verdict = claim(Some(row), &wish(row, "me", effects, NOW_MS + LEASE_MS));
+        let row = &JobRecord { effects, ..row.clone() };
+        let verdict = claim(Some(row), &wish(row, "me", NOW_MS + LEASE_MS));
         let ClaimVerdict::GiveUp { attempt_seen, ending } = verdict else { panic!("{verdict:?}") };
         assert_eq!(attempt_seen, row.attempt);
         assert_eq!((ending.status(), ending.error().unwrap().kind), (status, kind));
@@ -98,40 +99,42 @@ fn reasons_to_give_up() {
 }
 
 #[test]
-fn a_claim_of_another_job_is_foreign_only_where_it_would_be_granted() {
+fn a_claim_of_another_job_is_foreign_whatever_became_of_the_job() {
     let row = queued();
-    let mut other = wish(&row, "me", Effects::Keyed, NOW_MS);
+    let mut other = wish(&row, "me", NOW_MS);
     other.first_seen.params_hash = "f".repeat(64);
-    assert_eq!(claim(Some(&row), &other), ClaimVerdict::Foreign);
     let running = claimed(&row, "you", NOW_MS);
-    assert_eq!(claim(Some(&running), &other), ClaimVerdict::HeldUntil { lease_until_ms: NOW_MS + LEASE_MS });
+    let done = committed(finish(Some(&running), &held(&running), &endings()[0], NOW_MS));
+    for row in [row, running, done] {
+        assert_eq!(claim(Some(&row), &other), ClaimVerdict::Foreign, "{row:?}");
+    }
 }
 
 /// Receives are not attempts: whatever a claim would still be granted is put back.
 #[test]
 fn a_dead_letter_is_put_back_while_its_job_may_run() {
-    let old_ms = limits::PUT_BACK_MAX_AGE_MS;
     let running = claimed(&queued(), "me", NOW_MS);
     let done = committed(finish(Some(&running), &held(&running), &endings()[0], NOW_MS));
     let other = JobRecord { params_hash: "f".repeat(64), ..queued() };
     let table = [
         (None, NOW_MS, DeadLetterVerdict::PutBack),
-        (None, NOW_MS + old_ms, DeadLetterVerdict::PutBack),
         (Some(&running), NOW_MS, DeadLetterVerdict::HeldUntil { lease_until_ms: NOW_MS + LEASE_MS }),
         (Some(&running), NOW_MS + LEASE_MS, DeadLetterVerdict::PutBack),
         (Some(&done), NOW_MS, DeadLetterVerdict::Finished(Box::new(done.clone()))),
         (Some(&other), NOW_MS, DeadLetterVerdict::Foreign),
     ];
     for (row, now_ms, expected) in table {
-        assert_eq!(dead_letter(row, &queued(), Effects::Keyed, now_ms), expected, "{row:?}");
+        let put_back = limits::PUT_BACK_MAX - 1;
+        assert_eq!(dead_letter(row, &queued(), put_back, now_ms), expected, "{row:?}");
     }
-    for (row, effects, now_ms, status) in [
-        (None, Effects::Keyed, NOW_MS + old_ms + 1, JobStatus::Failed),
-        (Some(&running), Effects::AtMostOnce, NOW_MS + LEASE_MS, JobStatus::InDoubt),
+    let once = JobRecord { effects: Effects::AtMostOnce, ..running };
+    for (row, put_back, status, kind) in [
+        (None, limits::PUT_BACK_MAX, JobStatus::Failed, ErrorKind::Undeliverable),
+        (Some(&once), 0, JobStatus::InDoubt, ErrorKind::WorkerLost),
     ] {
-        let verdict = dead_letter(row, &queued(), effects, now_ms);
+        let verdict = dead_letter(row, &queued(), put_back, NOW_MS + LEASE_MS);
         let DeadLetterVerdict::GiveUp { ending, .. } = verdict else { panic!("{verdict:?}") };
-        assert_eq!(ending.status(), status);
+        assert_eq!((ending.status(), ending.error().unwrap().kind), (status, kind));
     }
 }
 
@@ -182,7 +185,6 @@ proptest! {
     fn a_finished_row_never_changes(
         row in any_finished_row(),
         ending in any_ending(),
-        effects in any_effects(),
         now_ms in any_time(),
         owner in prop::sample::select(vec!["me", "you"]),
         attempt in 0..5_u32,
@@ -190,7 +192,7 @@ proptest! {
         let same = Box::new(row.clone());
         let held = Held { id: row.id.clone(), attempt, owner: owner.into() };
         prop_assert_eq!(accept(Some(&row), &queued()), AcceptVerdict::Exists(same.clone()));
-        prop_assert_eq!(claim(Some(&row), &wish(&row, owner, effects, now_ms)), ClaimVerdict::Finished(same.clone()));
+        prop_assert_eq!(claim(Some(&row), &wish(&row, owner, now_ms)), ClaimVerdict::Finished(same.clone()));
         prop_assert_eq!(heartbeat(Some(&row), &held, now_ms + 9, now_ms), HeartbeatVerdict::Lost);
         let expected = if row.finished_by.as_deref() == Some(owner) {
             FinishVerdict::Already(same.clone())
@@ -221,31 +223,31 @@ proptest! {
 
     /// The answer to a claim got lost: asking again under the same lease is granted, and is no new attempt.
     #[test]
-    fn a_repeated_claim_is_the_same_attempt(row in any_live_row(), effects in any_effects(), now_ms in any_time()) {
-        let first = claim(Some(&row), &wish(&row, "somebody new", effects, now_ms));
+    fn a_repeated_claim_is_the_same_attempt(row in any_live_row(), now_ms in any_time()) {
+        let first = claim(Some(&row), &wish(&row, "somebody new", now_ms));
         if let ClaimVerdict::Granted(granted) = first {
             prop_assert_eq!(granted.attempt, row.attempt + 1);
-            let again = wish(&granted, "somebody new", effects, now_ms + LEASE_MS - 1);
+            let again = wish(&granted, "somebody new", now_ms + LEASE_MS - 1);
             prop_assert_eq!(claim(Some(&granted), &again), ClaimVerdict::Granted(granted));
         }
     }
 
     #[test]
-    fn a_claim_is_granted_only_when_it_may_be(row in any_live_row(), effects in any_effects(), now_ms in any_time()) {
-        let granted = matches!(claim(Some(&row), &wish(&row, "somebody new", effects, now_ms)), ClaimVerdict::Granted(_));
+    fn a_claim_is_granted_only_when_it_may_be(row in any_live_row(), now_ms in any_time()) {
+        let granted = matches!(claim(Some(&row), &wish(&row, "somebody new", now_ms)), ClaimVerdict::Granted(_));
         let may = !row.lease_lives(now_ms)
             && row.cancel_requested_at_ms.is_none()
             && row.deadline_ms.is_none_or(|deadline_ms| now_ms < deadline_ms)
             && row.attempts_used() < row.max_attempts
-            && (effects != Effects::AtMostOnce || row.clean_attempt == row.attempt);
+            && (row.effects != Effects::AtMostOnce || row.clean_attempt == row.attempt);
         prop_assert_eq!(granted, may, "{:?}", row);
     }
 
     /// The two ways to look at a message agree on the job.
     #[test]
-    fn a_dead_letter_and_a_claim_agree(row in any_live_row(), effects in any_effects(), now_ms in any_time()) {
-        let put_back = dead_letter(Some(&row), &queued(), effects, now_ms) == DeadLetterVerdict::PutBack;
-        let verdict = claim(Some(&row), &wish(&row, "somebody new", effects, now_ms));
+    fn a_dead_letter_and_a_claim_agree(row in any_live_row(), now_ms in any_time()) {
+        let put_back = dead_letter(Some(&row), &queued(), 0, now_ms) == DeadLetterVerdict::PutBack;
+        let verdict = claim(Some(&row), &wish(&row, "somebody new", now_ms));
         prop_assert_eq!(put_back, matches!(verdict, ClaimVerdict::Granted(_)), "{:?}", verdict);
     }
 
@@ -278,24 +280,24 @@ proptest! {
 
     /// Cancelling ends a job that nobody runs, and makes sure that one that runs is not run again.
     #[test]
-    fn cancelling_leads_to_one_end(row in any_live_row(), effects in any_effects(), now_ms in any_time()) {
+    fn cancelling_leads_to_one_end(row in any_live_row(), now_ms in any_time()) {
         match cancel(Some(&row), now_ms) {
-            CancelVerdict::Cancelled(ended) => {
-                prop_assert!(!row.lease_lives(now_ms) && !row.last_attempt_crashed());
-                prop_assert_eq!(ended.status, JobStatus::Cancelled);
+            CancelVerdict::Ended(ended) => {
+                prop_assert!(!row.lease_lives(now_ms));
+                let expected = if row.is_in_doubt() { JobStatus::InDoubt } else { JobStatus::Cancelled };
+                prop_assert_eq!(ended.status, expected);
             }
             CancelVerdict::Requested(asked) => {
-                prop_assert!(row.lease_lives(now_ms) || row.last_attempt_crashed());
+                prop_assert!(row.lease_lives(now_ms));
                 prop_assert!(asked.cancel_requested_at_ms.is_some());
                 let back = release(Some(&asked), &held(&asked), &release_at(now_ms, true), now_ms);
                 if asked.clean_attempt != asked.attempt {
                     prop_assert_eq!(back, ReleaseVerdict::CancelAsked);
                 }
                 let later_ms = asked.lease_until_ms.unwrap();
-                let verdict = claim(Some(&asked), &wish(&asked, "somebody new", effects, later_ms));
+                let verdict = claim(Some(&asked), &wish(&asked, "somebody new", later_ms));
                 let ClaimVerdict::GiveUp { ending, .. } = verdict else { panic!("{verdict:?}") };
-                let doubt = effects == Effects::AtMostOnce && row.last_attempt_crashed();
-                let expected = if doubt { JobStatus::InDoubt } else { JobStatus::Cancelled };
+                let expected = if row.is_in_doubt() { JobStatus::InDoubt } else { JobStatus::Cancelled };
                 prop_assert_eq!(ending.status(), expected);
             }
             other => prop_assert!(false, "{:?}", other),
@@ -310,7 +312,8 @@ proptest! {
             prop_assert_eq!(verdict, GiveUpVerdict::MovedOn);
         } else {
             let GiveUpVerdict::Committed(ended) = verdict else { panic!("{verdict:?}") };
-            prop_assert_eq!(ended.status, ending.status());
+            let expected = if row.is_in_doubt() { JobStatus::InDoubt } else { ending.status() };
+            prop_assert_eq!(ended.status, expected);
             let moved = give_up(Some(&row), &queued(), row.attempt + 1, &ending, now_ms);
             prop_assert_eq!(moved, GiveUpVerdict::MovedOn);
         }
@@ -320,10 +323,10 @@ proptest! {
     #[test]
     fn every_change_is_later_than_the_last(row in any_live_row(), ending in any_ending(), now_ms in any_time()) {
         let mut changed = Vec::new();
-        if let ClaimVerdict::Granted(new) = claim(Some(&row), &wish(&row, "somebody new", Effects::Keyed, now_ms)) {
+        if let ClaimVerdict::Granted(new) = claim(Some(&row), &wish(&row, "somebody new", now_ms)) {
             changed.push(new);
         }
-        if let CancelVerdict::Cancelled(new) | CancelVerdict::Requested(new) = cancel(Some(&row), now_ms) {
+        if let CancelVerdict::Ended(new) | CancelVerdict::Requested(new) = cancel(Some(&row), now_ms) {
             changed.push(new);
         }
         if let GiveUpVerdict::Committed(new) = give_up(Some(&row), &queued(), row.attempt, &ending, now_ms) {
@@ -333,20 +336,18 @@ proptest! {
     }
 }
 
-/// Its lease has ended, and nobody knows whether its tool was started. Only a delivery knows what that means.
+/// Its lease has ended, and nobody knows whether its tool was started.
 #[test]
-fn what_was_cut_off_is_not_cancelled_at_once() {
-    let running = claimed(&queued(), "me", NOW_MS);
-    let later_ms = NOW_MS + LEASE_MS;
-    let CancelVerdict::Requested(asked) = cancel(Some(&running), later_ms) else { panic!("ended at once") };
+fn what_was_cut_off_is_cancelled_unless_its_effect_is_in_doubt() {
     for (effects, expected) in [
         (Effects::ReadOnly, JobStatus::Cancelled),
         (Effects::Keyed, JobStatus::Cancelled),
         (Effects::AtMostOnce, JobStatus::InDoubt),
     ] {
-        let verdict = claim(Some(&asked), &wish(&asked, "you", effects, later_ms));
-        let ClaimVerdict::GiveUp { ending, .. } = verdict else { panic!("{verdict:?}") };
-        assert_eq!(ending.status(), expected, "{effects:?}");
+        let running = JobRecord { effects, ..claimed(&queued(), "me", NOW_MS) };
+        let verdict = cancel(Some(&running), NOW_MS + LEASE_MS);
+        let CancelVerdict::Ended(ended) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(ended.status, expected, "{effects:?}");
     }
 }
 

@@ -85,7 +85,6 @@ struct Worker {
 
 struct World {
     first_seen: JobRecord,
-    effects: Effects,
     row: Option<JobRecord>,
     now_ms: u64,
     workers: Vec<Worker>,
@@ -97,8 +96,7 @@ struct World {
 impl World {
     fn new(effects: Effects, max_attempts: u32, deadline_ms: Option<u64>) -> Self {
         Self {
-            first_seen: JobRecord { max_attempts, deadline_ms, ..queued() },
-            effects,
+            first_seen: JobRecord { max_attempts, effects, deadline_ms, ..queued() },
             row: None,
             now_ms: NOW_MS,
             workers: vec![Worker::default(); WORKERS],
@@ -122,7 +120,7 @@ impl World {
             Step::Release { worker, counted, lost } => self.release(worker, counted, lost),
             Step::Crash { worker } => self.drop_delivery(worker),
             Step::Cancel => {
-                if let CancelVerdict::Cancelled(row) | CancelVerdict::Requested(row) =
+                if let CancelVerdict::Ended(row) | CancelVerdict::Requested(row) =
                     cancel(self.row.as_ref(), self.now_ms)
                 {
                     self.write(*row);
@@ -156,7 +154,7 @@ impl World {
             self.workers[worker].delivery = self.deliveries;
         }
         let owner = format!("delivery {}", self.workers[worker].delivery);
-        let wish = wish(&self.first_seen, &owner, self.effects, self.now_ms);
+        let wish = wish(&self.first_seen, &owner, self.now_ms);
         match claim(self.row.as_ref(), &wish) {
             ClaimVerdict::Granted(row) => {
                 if self.row.as_ref() != Some(&*row) {
@@ -220,7 +218,7 @@ impl World {
     fn release(&mut self, worker: usize, counted: bool, lost: bool) {
         let Some(held) = self.workers[worker].holds.clone() else { return };
         // An at-most-once tool that has started never goes back.
-        if self.effects == Effects::AtMostOnce && self.workers[worker].started {
+        if self.first_seen.effects == Effects::AtMostOnce && self.workers[worker].started {
             return;
         }
         let wish = release_at(self.now_ms + 10, counted);

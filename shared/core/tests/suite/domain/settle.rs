@@ -25,8 +25,9 @@ const HURRY: Row = Row { attempts_left: true, deadline_near: true };
 const ROWS: [Row; 3] = [FRESH, SPENT, HURRY];
 
 impl Row {
-    fn record(self) -> JobRecord {
+    fn of(self, effects: Effects) -> JobRecord {
         JobRecord {
+            effects,
             attempt: if self.attempts_left { 1 } else { 3 },
             deadline_ms: self.deadline_near.then_some(NOW_MS + 500),
             ..claimed(&queued(), "me", NOW_MS)
@@ -94,10 +95,10 @@ fn the_decision_table() {
     for (end, again, once) in table {
         for (row, expected) in ROWS.into_iter().zip(again) {
             for effects in [Effects::ReadOnly, Effects::Keyed] {
-                let settlement = settle(end.clone(), &row.record(), &RETRY, effects, NOW_MS, LATEST);
+                let settlement = settle(end.clone(), &row.of(effects), &RETRY, NOW_MS, LATEST);
                 assert_eq!(words(&settlement), expected, "{end:?}, {row:?}, {effects:?}");
             }
-            let settlement = settle(end.clone(), &row.record(), &RETRY, Effects::AtMostOnce, NOW_MS, LATEST);
+            let settlement = settle(end.clone(), &row.of(Effects::AtMostOnce), &RETRY, NOW_MS, LATEST);
             let expected = if once == SAME { expected } else { once };
             assert_eq!(words(&settlement), expected, "{end:?}, {row:?}, at most once");
         }
@@ -106,7 +107,7 @@ fn the_decision_table() {
 
 #[test]
 fn an_error_says_what_happened() {
-    let message = |end, effects| match settle(end, &SPENT.record(), &RETRY, effects, NOW_MS, 0) {
+    let message = |end, effects| match settle(end, &SPENT.of(effects), &RETRY, NOW_MS, 0) {
         Settlement::End(ending) => ending.error().unwrap().message.clone(),
         other => panic!("{other:?}"),
     };
@@ -123,19 +124,20 @@ fn an_error_says_what_happened() {
 
 #[test]
 fn nobody_defers_for_ever() {
-    let row = |deferrals| JobRecord { attempt: deferrals + 1, deferrals, ..FRESH.record() };
-    let last = settle(deferred(5), &row(limits::DEFERRALS_MAX - 1), &RETRY, Effects::Keyed, NOW_MS, 0);
+    let row = |deferrals| JobRecord { attempt: deferrals + 1, deferrals, ..FRESH.of(Effects::Keyed) };
+    let last = settle(deferred(5), &row(limits::DEFERRALS_MAX - 1), &RETRY, NOW_MS, 0);
     assert_eq!(words(&last), "retry +5 free");
-    let beyond = settle(deferred(5), &row(limits::DEFERRALS_MAX), &RETRY, Effects::Keyed, NOW_MS, 0);
+    let beyond = settle(deferred(5), &row(limits::DEFERRALS_MAX), &RETRY, NOW_MS, 0);
     assert_eq!(words(&beyond), "FAILED tool_error");
 }
 
 /// What an attempt needs may be gone for long, or for good: the waits grow, and end.
 #[test]
 fn nobody_fails_to_start_for_ever() {
-    let row = |deferrals| JobRecord { attempt: deferrals + 1, deferrals, ..FRESH.record() };
-    let settled =
-        |end, deferrals, effects| words(&settle(end, &row(deferrals), &RETRY, effects, NOW_MS, LATEST));
+    let settled = |end, deferrals, effects| {
+        let row = JobRecord { attempt: deferrals + 1, deferrals, ..FRESH.of(effects) };
+        words(&settle(end, &row, &RETRY, NOW_MS, LATEST))
+    };
     for effects in [Effects::Keyed, Effects::AtMostOnce] {
         let not_started = |deferrals| settled(AttemptEnd::NotStarted("no blob".into()), deferrals, effects);
         let waits: Vec<_> = (0..8).map(not_started).collect();
@@ -152,9 +154,9 @@ fn nobody_fails_to_start_for_ever() {
 /// The wait grows with the attempts that count, not with those that were handed back.
 #[test]
 fn deferrals_do_not_raise_the_backoff() {
-    let row = JobRecord { attempt: 41, deferrals: 40, ..FRESH.record() };
+    let row = JobRecord { attempt: 41, deferrals: 40, ..FRESH.of(Effects::Keyed) };
     let end = failed(ErrorKind::Unavailable, Retry::Backoff);
-    assert_eq!(words(&settle(end, &row, &RETRY, Effects::Keyed, NOW_MS, LATEST)), "retry +1000 counted");
+    assert_eq!(words(&settle(end, &row, &RETRY, NOW_MS, LATEST)), "retry +1000 counted");
 }
 
 fn any_end() -> impl Strategy<Value = AttemptEnd> {
@@ -179,18 +181,17 @@ proptest! {
     fn a_release_is_always_within_bounds(
         end in any_end(),
         row in any_live_row(),
-        effects in any_effects(),
         random in any::<u64>(),
     ) {
         let handed_back = matches!(end, AttemptEnd::ShutDown);
         let unstarted = matches!(end, AttemptEnd::NotStarted(_));
-        match settle(end, &row, &RETRY, effects, NOW_MS, random) {
+        match settle(end, &row, &RETRY, NOW_MS, random) {
             Settlement::Release(release) => {
                 prop_assert!((NOW_MS..=NOW_MS + limits::POSTPONE_MAX_MS).contains(&release.retry_at_ms));
                 let before_deadline = row.deadline_ms.is_none_or(|deadline_ms| release.retry_at_ms < deadline_ms);
                 prop_assert!(before_deadline || handed_back);
                 prop_assert!(!release.counted || row.attempts_used() < row.max_attempts);
-                prop_assert!(effects != Effects::AtMostOnce || unstarted, "started, and would start again");
+                prop_assert!(row.effects != Effects::AtMostOnce || unstarted, "started, and would start again");
             }
             Settlement::End(ending) => {
                 prop_assert!(ending.status().is_terminal() && ending.status() != JobStatus::Succeeded);

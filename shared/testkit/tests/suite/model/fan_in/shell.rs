@@ -241,7 +241,7 @@ impl FanIn {
         if *index >= state.batch.planned || !state.batch.open[shard_of(*index) as usize] {
             return Step::Cancel(child + 1);
         }
-        if let CancelVerdict::Cancelled(row) | CancelVerdict::Finished(row) =
+        if let CancelVerdict::Ended(row) | CancelVerdict::Finished(row) =
             lifecycle::cancel(row(state, child).as_ref(), NOW_MS)
         {
             state.children[child] = ChildRow::Ended(row.status);

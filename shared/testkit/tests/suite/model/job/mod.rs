@@ -49,7 +49,6 @@ struct Bounds {
 #[derive(Debug, Clone)]
 struct JobModel {
     job: JobRecord,
-    effects: Effects,
     clocks: Clocks,
     bounds: Bounds,
     mutant: Option<Mutant>,
@@ -57,8 +56,8 @@ struct JobModel {
 
 impl JobModel {
     fn new(effects: Effects, clocks: Clocks, bounds: Bounds) -> Self {
-        let job = NewJob { max_attempts: bounds.attempts, ..new_job(&job_id("job-00001")) };
-        Self { job: JobRecord::queued(job), effects, clocks, bounds, mutant: None }
+        let job = NewJob { max_attempts: bounds.attempts, effects, ..new_job(&job_id("job-00001")) };
+        Self { job: JobRecord::queued(job), clocks, bounds, mutant: None }
     }
 
     /// The job is a batch's child.
@@ -220,7 +219,7 @@ impl Model for JobModel {
             Action::LeaseEnds => state.lease_over |= state.row.is_some_and(|row| row.owner.is_some()),
             Action::DeadlinePasses => state.deadline_over = true,
         }
-        let state = state.canonical(self.effects == Effects::AtMostOnce);
+        let state = state.canonical(self.job.effects == Effects::AtMostOnce);
         (state != *last).then_some(state)
     }
 

@@ -40,7 +40,7 @@ pub(super) fn of(model: &JobModel) -> Vec<Property> {
             state.row.is_none_or(|row| row.attempt - row.deferrals <= model.bounds.attempts)
         }),
     ];
-    if model.effects == Effects::AtMostOnce {
+    if model.job.effects == Effects::AtMostOnce {
         properties.push(Property::always(ONCE, |_, state| state.seen.started.count_ones() <= 1));
         properties.push(Property::always(IN_DOUBT, known_or_in_doubt));
     }
@@ -85,7 +85,7 @@ fn possible(model: &JobModel) -> Vec<Property> {
             state.deliveries.len() == model.bounds.at_once
         }),
     ];
-    if model.effects == Effects::AtMostOnce {
+    if model.job.effects == Effects::AtMostOnce {
         let property =
             Property::sometimes("a job is in doubt", |_, state: &State| ended_as(state, JobStatus::InDoubt));
         properties.push(property);

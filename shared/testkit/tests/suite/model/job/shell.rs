@@ -7,7 +7,7 @@ use gantz_core::lifecycle::{
     self, Claim, ClaimVerdict, DeadLetterVerdict, FinishVerdict, GiveUpVerdict, HeartbeatVerdict, Held,
     ReleaseVerdict, Verdict,
 };
-use gantz_core::limits::PUT_BACK_MAX_AGE_MS;
+use gantz_core::limits::PUT_BACK_MAX;
 use gantz_core::outcome::{ErrorKind, Outcome};
 use gantz_core::retry::RetryPolicy;
 use gantz_core::settle::{AttemptEnd, Settlement, settle};
@@ -111,7 +111,7 @@ impl JobModel {
             row.clean_attempt = row.attempt;
         }
         let mut verdict = lifecycle::cancel(row.as_ref(), view.now_ms());
-        if let (lifecycle::CancelVerdict::Cancelled(new), Some(old)) = (&mut verdict, state.row) {
+        if let (lifecycle::CancelVerdict::Ended(new), Some(old)) = (&mut verdict, state.row) {
             new.clean_attempt = old.clean_attempt;
         }
         self.apply(state, view, &verdict);
@@ -164,7 +164,7 @@ impl JobModel {
         let Grant { attempt, deferrals } = grant;
         let claimed = Row { status: JobStatus::Running, attempt, deferrals, ..Row::of(&self.job) };
         let row = claimed.record(&self.job, view);
-        match settle(how.end(), &row, &RetryPolicy::DEFAULT, self.effects, view.now_ms(), 0) {
+        match settle(how.end(), &row, &RetryPolicy::DEFAULT, view.now_ms(), 0) {
             Settlement::Succeed(_) => Settled::End(JobStatus::Succeeded),
             Settlement::End(ending) => Settled::End(ending.status()),
             Settlement::Release(release) => Settled::Release { counted: release.counted },
@@ -250,7 +250,6 @@ impl JobModel {
             first_seen: self.job.clone(),
             owner: id.owner(),
             lease_until_ms: LEASE_AHEAD_MS,
-            effects: self.effects,
             now_ms: view.now_ms(),
         };
         let mut verdict = lifecycle::claim(row.as_ref(), &claim);
@@ -361,13 +360,10 @@ impl JobModel {
         }
     }
 
-    fn decide(&self, state: &State, view: View, days_later: bool) -> Then {
+    fn decide(&self, state: &State, view: View, worn_out: bool) -> Then {
         let row = self.record(state, view);
-        let age_ms = if days_later { PUT_BACK_MAX_AGE_MS + 1 } else { 0 };
-        // Days later every deadline has passed, and a lease that lives was taken since.
-        let job = JobRecord { created_at_ms: self.job.created_at_ms - age_ms, ..self.job.clone() };
-        let row = row.map(|row| JobRecord { created_at_ms: job.created_at_ms, ..row });
-        match lifecycle::dead_letter(row.as_ref(), &job, self.effects, view.now_ms()) {
+        let put_back = if worn_out { PUT_BACK_MAX } else { 0 };
+        match lifecycle::dead_letter(row.as_ref(), &self.job, put_back, view.now_ms()) {
             DeadLetterVerdict::Finished(row) => Then::Tell(row.status),
             DeadLetterVerdict::HeldUntil { .. } => Then::Leave,
             DeadLetterVerdict::GiveUp { attempt_seen, ending } => {
