@@ -133,6 +133,7 @@ mod tests {
     use gantz_core::ids::{JobId, Lane, Tenant};
     use gantz_core::job::{HistoryEntry, NewJob};
     use gantz_core::outcome::JobError;
+    use gantz_core::policy::Effects;
 
     use super::*;
 
@@ -144,6 +145,9 @@ mod tests {
             lane: Lane::default_lane(),
             params_hash: String::new(),
             max_attempts: 3,
+            effects: Effects::Keyed,
+            effect_key: None,
+            retry_of: None,
             deadline_ms: None,
             parent: None,
             index: None,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gantz_core::ids::params_hash;
+use gantz_core::ids::{Tenant, params_hash};
 use serde_json::{Value, json};
 
 use crate::fleet::{Fleet, error, fleet, number, text};
@@ -13,8 +13,9 @@ use crate::fleet::{Fleet, error, fleet, number, text};
 pub(crate) fn envelope(id: &str, tool: &str, lane: &str, parameters: &Value) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     json!({
-        "v": 1, "job_id": id, "tool": tool, "tenant": "default", "lane": lane, "parameters": parameters,
-        "params_hash": params_hash(parameters), "max_attempts": 2, "created_at": u64::try_from(now.as_millis()).unwrap(),
+        "v": 2, "job_id": id, "tool": tool, "tenant": "default", "lane": lane, "parameters": parameters,
+        "params_hash": params_hash(&Tenant::default_tenant(), tool, parameters), "max_attempts": 2, "effects": "keyed",
+         "created_at": u64::try_from(now.as_millis()).unwrap(),
     })
 }
 

@@ -164,18 +164,12 @@ pub fn child_record(
 
 /// Names this submission, and no other one of the same job.
 fn token(random: [u64; 2]) -> String {
-    format!("{:016x}", random[0] ^ random[1])
+    format!("{:016x}", random[0])
 }
 
 /// A job of `tool` that nobody else asked for, with its parameters as submitted: a default that changes makes no other
 /// job of it.
-pub(crate) fn new_job(
-    tool: &ToolSpec,
-    id: JobId,
-    place: Place,
-    submitted: &Value,
-    now_ms: u64,
-) -> NewJob {
+pub(crate) fn new_job(tool: &ToolSpec, id: JobId, place: Place, submitted: &Value, now_ms: u64) -> NewJob {
     NewJob {
         id,
         params_hash: ids::params_hash(&place.tenant, &tool.name, submitted),

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 use crate::admit::{
-    Family, Origin, Place, Rejection, deadline_ms, field, find_tool, keyed_id, known_lane, takes_objects, tenant,
+    Family, Origin, Place, Rejection, deadline_ms, field, find_tool, keyed_id, known_lane, takes_objects,
+    tenant,
 };
 use crate::batch::{BatchRecord, Counts, Tolerance};
 use crate::ids::{JobId, Tenant, sha256_hex};

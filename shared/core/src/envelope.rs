@@ -85,7 +85,6 @@ struct Wire<'a> {
     put_back: u32,
 }
 
-
 /// A message's body is no envelope that this version reads.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {

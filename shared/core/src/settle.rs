@@ -42,13 +42,7 @@ pub enum Settlement {
 }
 
 /// Settles an attempt: `row` is the job as claimed, `random` drives the jitter of a retry.
-pub fn settle(
-    end: AttemptEnd,
-    row: &JobRecord,
-    retry: &RetryPolicy,
-    now_ms: u64,
-    random: u64,
-) -> Settlement {
+pub fn settle(end: AttemptEnd, row: &JobRecord, retry: &RetryPolicy, now_ms: u64, random: u64) -> Settlement {
     let once = row.effects == Effects::AtMostOnce;
     match end {
         AttemptEnd::Answered(Outcome::Done(value)) => Settlement::Succeed(value),

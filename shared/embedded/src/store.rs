@@ -140,7 +140,8 @@ fn accept(connection: &Connection, jobs: &[JobRecord], epoch: Epoch) -> rusqlite
     for (job, found) in jobs.iter().zip(&found) {
         let existing = found.as_ref().map(|found| &found.record).or(created.get(&job.id).copied());
         let verdict = lifecycle::accept(existing, job);
-        if verdict == AcceptVerdict::Created {
+        // A write of the caller's own whose answer got lost is there already.
+        if verdict == AcceptVerdict::Created && existing.is_none() {
             rows::insert(connection, job, epoch)?;
             created.insert(&job.id, job);
         }

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 async fn run(tool: &AnalyzeFile, parameters: Value) -> Outcome {
     tool.run(Call {
         job_id: JobId::try_new("job-00000001").expect("a valid id"),
+        effect_key: JobId::try_new("job-00000001").expect("a valid id"),
         tool: "analyze_file".to_owned(),
         attempt: 1,
         timeout_ms: 60_000,

@@ -15,7 +15,6 @@ use gantz_core::job::{JobRecord, JobStatus};
 use gantz_core::lifecycle::Claim;
 use gantz_core::limits;
 use gantz_core::manifest::Manifest;
-use gantz_core::policy::Effects;
 use gantz_core::ports::{Depth, JobFilter, Message, NewMessage, Ports, Postponed, Receive};
 use gantz_core::spec::JobSpec;
 use gantz_dispatcher::Dispatcher;
@@ -198,9 +197,9 @@ impl Fleet {
     }
 
     /// Claims a job as another worker would that takes it to be `now_ms`.
-    pub(crate) fn rival_claim(&self, row: JobRecord, effects: Effects, now_ms: u64) -> Claim {
+    pub(crate) fn rival_claim(&self, row: JobRecord, now_ms: u64) -> Claim {
         let lease_until_ms = now_ms + limits::LEASE_MS;
-        Claim { first_seen: row, owner: "rival".into(), lease_until_ms, effects, now_ms }
+        Claim { first_seen: row, owner: "rival".into(), lease_until_ms, now_ms }
     }
 
     // Messages.
@@ -292,7 +291,8 @@ pub(crate) fn dead() -> QueueName {
 
 /// The message of a job, once more.
 pub(crate) fn duplicate(row: &JobRecord, parameters: Value) -> String {
-    Envelope { job: row.accepted(), parameters: Parameters::Inline(parameters) }.to_body().unwrap()
+    let parameters = Parameters::Inline(parameters);
+    Envelope { job: row.accepted(), parameters, put_back: 0 }.to_body().unwrap()
 }
 
 fn in_words(status: JobStatus) -> &'static str {

@@ -29,6 +29,7 @@ fn shell(script: &str) -> CommandSpec {
 fn call(parameters: Value) -> Call<Value> {
     Call {
         job_id: JobId::try_new("job-1234").expect("a valid id"),
+        effect_key: JobId::try_new("job-1234").expect("a valid id"),
         tool: "test".to_owned(),
         attempt: 2,
         timeout_ms: 600_000,

@@ -114,6 +114,7 @@ async fn run_with(client: &HttpClient, spec: HttpSpec, parameters: Value) -> Out
     let tool = HttpTool::new(spec, client.clone()).expect("a valid spec");
     let call = Call {
         job_id: JobId::try_new("job-1234").expect("a valid id"),
+        effect_key: JobId::try_new("job-1234").expect("a valid id"),
         tool: "test".to_owned(),
         attempt: 1,
         timeout_ms: 60_000,

@@ -39,8 +39,8 @@ fn job() -> Value {
     json!({
         "type": "object",
         "required": [
-            "job_id", "tool", "tenant", "lane", "status", "attempt", "max_attempts", "params_hash", "created_at",
-            "updated_at",
+            "job_id", "tool", "tenant", "lane", "status", "attempt", "max_attempts", "effects", "params_hash",
+            "created_at", "updated_at",
         ],
         "additionalProperties": false,
         "properties": {
@@ -51,12 +51,19 @@ fn job() -> Value {
             "status": schema("JobStatus"),
             "attempt": number("Times that a worker took it up."),
             "max_attempts": number("Attempts before it fails for good."),
+            "effects": {
+                "description": "What a second run of its tool would do.",
+                "enum": ["read_only", "keyed", "at_most_once"],
+            },
+            "effect_key": schema("Id"),
+            "retry_of": schema("Id"),
+            "token": { "type": "string", "description": "Names the submission that made the record." },
             "deferrals": number("Attempts that do not count: the job was handed back."),
             "clean_attempt": number("The last attempt that ended in an orderly way."),
             "owner": { "type": "string", "description": "The worker that runs it." },
             "lease_until": time("When that worker counts as dead unless it reports."),
             "deadline": time("When the job is no longer worth doing."),
-            "params_hash": sha256("Of the parameters, checked and with defaults filled in."),
+            "params_hash": sha256("Of tenant, tool and parameters, as submitted."),
             "cancel_requested_at": time("When somebody asked to stop it while it ran."),
             "result": { "description": "What the tool returned, if it is small." },
             "result_ref": {

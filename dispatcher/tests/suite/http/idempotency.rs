@@ -28,13 +28,14 @@ async fn a_key_in_the_header_or_in_the_body_is_the_same_key() {
     assert_eq!(app.get("/jobs").await.json()["jobs"].as_array().unwrap().len(), 1);
 }
 
+/// Parameters count as they were submitted, so that a manifest with another default makes no conflict of a repetition.
 #[tokio::test]
-async fn defaults_written_out_are_the_same_parameters() {
+async fn defaults_written_out_are_another_submission() {
     let app = App::new();
     app.submit("job-0001").await;
     let spelt_out =
         json!({"tool": "echo", "parameters": {"times": 1.0, "text": "hello"}, "job_id": "job-0001"});
-    assert_eq!(app.post("/jobs", spelt_out).await.status, 202);
+    assert_eq!(app.post("/jobs", spelt_out).await.problem(), "conflict");
 }
 
 #[tokio::test]

@@ -107,12 +107,10 @@ async fn a_cancelled_batch_waits_for_children_that_run() {
     let progress = world.progress().await;
     assert!(!progress.batch.is_finished());
     assert_eq!((progress.totals.cancelled, progress.batch.open_shards), (400, [1].into()));
-    // Its worker died: the wish is carried out by whoever takes its message next.
+    // Its worker died, and its tool may run twice: nothing is left to wait for.
     world.outlast_leases();
     world.cancel().await;
     world.plan_all().await;
-    assert!(!world.progress().await.batch.is_finished());
-    world.work(|_| false).await;
     let end = world.progress().await;
     assert_eq!((end.batch.status, end.totals.cancelled), (JobStatus::Cancelled, 401));
 }

@@ -165,7 +165,8 @@ pub fn dead_letter(
         return DeadLetterVerdict::HeldUntil { lease_until_ms };
     }
     let undeliverable = || {
-        let message = format!("delivered {} times without an attempt that ended", put_back_receives(put_back));
+        let message =
+            format!("delivered {} times without an attempt that ended", put_back_receives(put_back));
         (put_back >= limits::PUT_BACK_MAX)
             .then(|| Ending::failed(JobError::new(ErrorKind::Undeliverable, message)))
     };

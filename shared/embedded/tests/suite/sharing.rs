@@ -180,8 +180,11 @@ async fn an_earlier_format_is_brought_up_to_date() {
     send(&store, &["new"]).await;
     let bodies: Vec<_> = receive(&store, 10, 0).await.into_iter().map(|message| message.body).collect();
     assert_eq!(bodies, ["was in flight", "was visible", "new"]);
-    // Its lease was of the process that had the directory to itself, which is gone.
-    assert!(claims(&store, &row, "new").await);
+    // Its lease was of the process that had the directory to itself, which is gone, and nobody kept whether its tool may
+    // run twice.
+    let verdict = store.claim(builders::claim(&row, "new", env().clock().now_ms())).await.unwrap();
+    let ClaimVerdict::GiveUp { ending, .. } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(ending.status(), JobStatus::InDoubt);
     drop(store);
     assert_eq!(View::open(folder.path()).unwrap().unwrap().messages(&row.id).await.unwrap(), []);
 }

@@ -14,6 +14,7 @@ pub(super) async fn cases(suite: &mut Suite<Arc<dyn JobStore>>) {
     suite.case(accepting_nothing_answers_nothing).await;
     suite.case(answers_come_in_the_order_of_the_jobs).await;
     suite.case(accepting_again_returns_the_row_as_it_is).await;
+    suite.case(a_repeated_write_is_no_duplicate).await;
     suite.case(another_job_under_the_same_id_leaves_the_row_alone).await;
     suite.case(one_call_may_name_a_job_twice).await;
     suite.case(many_jobs_fit_one_call).await;
@@ -61,17 +62,24 @@ async fn accepting_again_returns_the_row_as_it_is(case: Input) {
     assert_eq!(answers, [AcceptVerdict::Exists(Box::new(claimed))]);
 }
 
+/// The answer to an accept got lost: asked again, it is the same write.
+async fn a_repeated_write_is_no_duplicate(case: Input) {
+    let new = JobRecord { token: Some("0123456789abcdef".into()), ..record(&case.id("job")) };
+    for _ in 0..2 {
+        assert_eq!(case.port.accept(vec![new.clone()]).await.unwrap(), [AcceptVerdict::Created]);
+        assert_eq!(case.row(&new.id).await, new);
+    }
+    let other = JobRecord { token: Some("fedcba9876543210".into()), ..new.clone() };
+    let answers = case.port.accept(vec![other]).await.unwrap();
+    assert_eq!(answers, [AcceptVerdict::Exists(Box::new(new))]);
+}
+
 async fn another_job_under_the_same_id_leaves_the_row_alone(case: Input) {
     let first = case.accepted(record(&case.id("job"))).await;
-    let others = [
-        JobRecord { params_hash: "f".repeat(64), ..first.clone() },
-        JobRecord { tool: "another".into(), ..first.clone() },
-    ];
-    for other in others {
-        let answers = case.port.accept(vec![other]).await.unwrap();
-        assert_eq!(answers, [AcceptVerdict::Conflict(Box::new(first.clone()))]);
-        assert_eq!(case.row(&first.id).await, first);
-    }
+    let other = JobRecord { params_hash: "f".repeat(64), ..first.clone() };
+    let answers = case.port.accept(vec![other]).await.unwrap();
+    assert_eq!(answers, [AcceptVerdict::Conflict(Box::new(first.clone()))]);
+    assert_eq!(case.row(&first.id).await, first);
 }
 
 async fn one_call_may_name_a_job_twice(case: Input) {

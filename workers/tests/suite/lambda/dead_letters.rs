@@ -4,7 +4,6 @@ use gantz_core::ids::{JobId, Lane, QueueName};
 use gantz_core::job::JobStatus;
 use gantz_core::lifecycle::ClaimVerdict;
 use gantz_core::outcome::ErrorKind;
-use gantz_core::policy::Effects;
 use gantz_core::ports::Depth;
 use gantz_embedded::Settings;
 use gantz_workers::lambda::Duty;
@@ -21,7 +20,7 @@ const STEADY: (&str, &str) = ("steady", "retry: {max_attempts: 1}");
 /// A job whose worker died without a word, with its only attempt.
 async fn crashed(fleet: &Fleet) -> JobId {
     let id = fleet.submit("steady", json!({"mode": "succeed"})).await;
-    let rival = fleet.rival_claim(fleet.row(&id).await, Effects::Keyed, fleet.now_ms());
+    let rival = fleet.rival_claim(fleet.row(&id).await, fleet.now_ms());
     let verdict = fleet.ports.jobs.claim(rival).await.unwrap();
     assert!(matches!(verdict, ClaimVerdict::Granted(_)), "{verdict:?}");
     id

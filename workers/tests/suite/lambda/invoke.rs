@@ -103,8 +103,7 @@ async fn an_id_that_belongs_to_another_job_is_a_conflict() {
     let answered = answer(&function, ask("succeed"), &invocation(&fleet, MINUTE_MS)).await;
     assert!(answered.starts_with(r#"{"statusCode":200,"#), "{answered}");
     let queued = fleet.submit("steady", json!({"mode": "hang"})).await;
-    let rival =
-        fleet.rival_claim(fleet.row(&queued).await, gantz_core::policy::Effects::Keyed, fleet.now_ms());
+    let rival = fleet.rival_claim(fleet.row(&queued).await, fleet.now_ms());
     let _verdict = fleet.ports.jobs.claim(rival).await.unwrap();
     let ask = json!({"tool": "steady", "parameters": {"mode": "hang"}, "job_id": queued});
     let answered = answer(&function, ask, &invocation(&fleet, MINUTE_MS)).await;

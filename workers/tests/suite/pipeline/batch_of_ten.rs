@@ -56,7 +56,8 @@ async fn four_of_ten_fail_or_go_back_each_for_its_own_reason_and_six_succeed() {
 
 fn envelope_of_unknown_tool(id: &str) -> String {
     let parameters = json!({});
-    let job =
-        NewJob { tool: "not-here".into(), params_hash: params_hash(&parameters), ..new_job(&job_id(id)) };
-    Envelope { job, parameters: Parameters::Inline(parameters) }.to_body().unwrap()
+    let job = new_job(&job_id(id));
+    let hash = params_hash(&job.tenant, "not-here", &parameters);
+    let job = NewJob { tool: "not-here".into(), params_hash: hash, ..job };
+    Envelope { job, parameters: Parameters::Inline(parameters), put_back: 0 }.to_body().unwrap()
 }

@@ -3,7 +3,6 @@
 use gantz_core::job::JobStatus;
 use gantz_core::lifecycle::{CancelVerdict, ClaimVerdict};
 use gantz_core::outcome::ErrorKind;
-use gantz_core::policy::Effects;
 use gantz_workers::Phase;
 use serde_json::json;
 
@@ -92,7 +91,7 @@ async fn a_request_that_comes_just_before_a_failure_wins_over_the_retry() {
 async fn a_request_that_a_dead_worker_never_saw_is_met_by_the_next_delivery() {
     let fleet = Fleet::new(&[STEADY]);
     let id = fleet.submit("steady", json!({"mode": "succeed"})).await;
-    let rival = fleet.rival_claim(fleet.row(&id).await, Effects::Keyed, fleet.now_ms());
+    let rival = fleet.rival_claim(fleet.row(&id).await, fleet.now_ms());
     let verdict = fleet.ports.jobs.claim(rival).await.unwrap();
     assert!(matches!(verdict, ClaimVerdict::Granted(_)), "{verdict:?}");
     assert!(matches!(fleet.dispatcher.cancel(&id).await.unwrap(), CancelVerdict::Requested(_)));

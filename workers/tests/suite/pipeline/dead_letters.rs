@@ -6,7 +6,6 @@ use gantz_core::ids::Lane;
 use gantz_core::job::JobStatus;
 use gantz_core::lifecycle::ClaimVerdict;
 use gantz_core::outcome::ErrorKind;
-use gantz_core::policy::Effects;
 use gantz_core::ports::Depth;
 use gantz_embedded::Settings;
 use gantz_workers::{Phase, Stop, Switch, dead_letters};
@@ -39,7 +38,7 @@ async fn a_job_that_never_ran_is_put_back_and_succeeds() {
 async fn a_job_whose_attempts_are_spent_fails_with_the_reason() {
     let fleet = Fleet::with(&[STEADY], SETTINGS);
     let id = fleet.submit("steady", json!({"mode": "succeed"})).await;
-    let rival = fleet.rival_claim(fleet.row(&id).await, Effects::Keyed, fleet.now_ms());
+    let rival = fleet.rival_claim(fleet.row(&id).await, fleet.now_ms());
     let verdict = fleet.ports.jobs.claim(rival).await.unwrap();
     assert!(matches!(verdict, ClaimVerdict::Granted(_)), "{verdict:?}");
     // The rival dies without a word. Its lease still lives when the handler looks for the first time.
@@ -78,7 +77,7 @@ async fn what_is_no_message_of_its_job_stays_for_people() {
     let row = fleet.row(&id).await;
     // The same id, but other parameters; and a body that is no envelope at all.
     let mut foreign = row.clone();
-    foreign.params_hash = gantz_core::ids::params_hash(&json!({"mode": "panic"}));
+    foreign.params_hash = "f".repeat(64);
     fleet.receive_one(&lane()).await;
     fleet.send_raw([duplicate(&foreign, json!({"mode": "panic"})), "?".to_owned()]).await;
     let team = fleet.start("worker", 2);

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use gantz_core::job::{JobRecord, JobStatus};
 use gantz_core::lifecycle::{ClaimVerdict, FinishVerdict};
 use gantz_core::limits::LEASE_MS;
-use gantz_core::policy::Effects;
 use gantz_core::ports::Depth;
 use gantz_testkit::builders::{held, succeeded};
 use gantz_workers::Phase;
@@ -26,7 +25,7 @@ async fn a_job_of_many_leases_is_run_once() {
 
     for leases in 1..4 {
         fleet.pass(started.at_ms + leases * LEASE_MS + 1 - fleet.now_ms()).await;
-        let rival = fleet.rival_claim(fleet.row(&id).await, Effects::Keyed, fleet.now_ms());
+        let rival = fleet.rival_claim(fleet.row(&id).await, fleet.now_ms());
         let verdict = fleet.ports.jobs.claim(rival).await.unwrap();
         assert!(matches!(verdict, ClaimVerdict::HeldUntil { .. }), "{verdict:?}");
         assert_eq!(
@@ -118,7 +117,7 @@ async fn overtaken(fleet: &Fleet, parameters: Value) -> (crate::fleet::Team, Job
     let team = fleet.start("worker", 2);
     fleet.journal.until(&id, 1, What::Started).await;
     let later_ms = fleet.now_ms() + LEASE_MS + 1;
-    let rival = fleet.rival_claim(fleet.row(&id).await, Effects::Keyed, later_ms);
+    let rival = fleet.rival_claim(fleet.row(&id).await, later_ms);
     let verdict = fleet.ports.jobs.claim(rival).await.unwrap();
     let ClaimVerdict::Granted(row) = verdict else { unreachable!("{verdict:?}") };
     assert_eq!(row.attempt, 2);

@@ -22,6 +22,7 @@ fn tool(url: &str, writes: bool) -> PostgresQuery {
 async fn within(tool: &PostgresQuery, timeout_ms: u64, parameters: Value) -> Result<Value, Failure> {
     let call = Call {
         job_id: JobId::try_new("job-00001").unwrap(),
+        effect_key: JobId::try_new("job-00001").unwrap(),
         tool: "query".into(),
         attempt: 1,
         timeout_ms,

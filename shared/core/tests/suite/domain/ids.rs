@@ -40,8 +40,20 @@ fn hashes_are_known() {
     for (bytes, expected) in table {
         assert_eq!(sha256_hex(bytes), expected);
     }
-    let empty = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
-    assert_eq!(params_hash(&json!({})), empty);
+}
+
+fn hash(parameters: &Value) -> String {
+    params_hash(&Tenant::default_tenant(), "echo", parameters)
+}
+
+/// What makes two submissions one job.
+#[test]
+fn a_hash_is_of_tenant_tool_and_parameters() {
+    let parameters = json!({"a": 1});
+    assert_eq!(hash(&parameters), sha256_hex(br#"["default","echo",{"a":1}]"#));
+    let other = Tenant::try_new("other").unwrap();
+    assert_ne!(params_hash(&other, "echo", &parameters), hash(&parameters));
+    assert_ne!(params_hash(&Tenant::default_tenant(), "shout", &parameters), hash(&parameters));
 }
 
 /// The order in which a caller writes its keys makes no other job. Fails if a dependency turns on `serde_json`'s
@@ -54,10 +66,10 @@ fn the_order_of_keys_does_not_matter() {
     ];
     for text in texts {
         let value: Value = serde_json::from_str(text).unwrap();
-        let expected = "a51d92453be117322a471b44620203d306f96a4c27cd351808fb63b67b15de9a";
-        assert_eq!(params_hash(&value), expected, "{text}");
+        let expected = "50457b59d3868b5da2b10a0fa76d482d7cffe8c0763cdecf063f13d99f1826ce";
+        assert_eq!(hash(&value), expected, "{text}");
     }
-    assert_ne!(params_hash(&json!({"a": 1})), params_hash(&json!({"a": "1"})));
+    assert_ne!(hash(&json!({"a": 1})), hash(&json!({"a": "1"})));
 }
 
 #[test]

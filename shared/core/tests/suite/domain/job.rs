@@ -23,7 +23,7 @@ fn statuses_have_names() {
 fn a_queued_row_on_the_wire() {
     let expected = json!({
         "job_id": "job-00001", "tool": "echo", "tenant": "default", "lane": "fast", "status": "QUEUED",
-        "attempt": 0, "max_attempts": 3, "params_hash": "0".repeat(64),
+        "attempt": 0, "max_attempts": 3, "effects": "keyed", "params_hash": "0".repeat(64),
         "created_at": NOW_MS, "updated_at": NOW_MS,
     });
     assert_eq!(serde_json::to_value(queued()).unwrap(), expected);

@@ -138,7 +138,7 @@ enum Go {
     Publish,
     Mark,
     Delete,
-    Decide { view: View, days_later: bool },
+    Decide { view: View, worn_out: bool },
     PutBack(Fate),
 }
 
@@ -264,8 +264,8 @@ impl JobModel {
             }
             Place::Dead => {
                 for &view in views {
-                    push(Go::Decide { view, days_later: false });
-                    push(Go::Decide { view, days_later: true });
+                    push(Go::Decide { view, worn_out: false });
+                    push(Go::Decide { view, worn_out: true });
                 }
             }
         }

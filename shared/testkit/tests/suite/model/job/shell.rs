@@ -216,8 +216,8 @@ impl JobModel {
                 self.delete(state, id, dead);
                 (Then::Leave, Fate::Answered)
             }
-            (Step::Decide, Go::Decide { view, days_later }) => {
-                (self.decide(state, view, days_later), Fate::Answered)
+            (Step::Decide, Go::Decide { view, worn_out }) => {
+                (self.decide(state, view, worn_out), Fate::Answered)
             }
             (Step::PutBack, Go::PutBack(fate)) => {
                 enqueue(state);
