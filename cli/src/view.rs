@@ -5,7 +5,7 @@ use std::io::Write;
 
 use comfy_table::{ColumnConstraint, Row, Table, Width, presets};
 use gantz_core::batch::BatchProgress;
-use gantz_core::job::{JobRecord, JobResult};
+use gantz_core::job::{JobRecord, JobResult, JobStatus};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -163,7 +163,9 @@ pub(crate) fn job_card(job: &JobRecord) -> Rows {
     row("started", job.started_at_ms.map(moment));
     row("next attempt", job.retry_at_ms.map(moment));
     row("finished", job.finished_at_ms.map(moment));
-    row("deadline", job.deadline_ms.map(moment));
+    // Every job has one; it says nothing more of one that ended before.
+    let deadline_ms = job.deadline_ms.filter(|_| !job.is_finished() || job.status == JobStatus::Expired);
+    row("deadline", deadline_ms.map(moment));
     row("batch", job.parent.as_ref().map(ToString::to_string));
     row("error", job.error.as_ref().map(|error| format!("{}: {}", kind(error), error.message)));
     match &job.result {

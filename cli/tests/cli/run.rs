@@ -72,7 +72,7 @@ async fn bad_parameters_are_named() {
         ),
         (
             &["say", "--what", "x", "--deadline", "2999-01-01T00:00:00Z"],
-            "2999-01-01T00:00:00Z, is more than a year ahead",
+            "2999-01-01T00:00:00Z, is more than 13 days ahead",
         ),
         (&["say", "--what", "x", "--times", "1.5"], "\n  --times: "),
         (&["say", "--what", "x", "--times", "two"], "error: `--times` takes an integer, not `two`"),

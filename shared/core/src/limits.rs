@@ -77,9 +77,9 @@ pub const LEASE_MS: u64 = 30_000;
 pub const HEARTBEAT_MS: u64 = LEASE_MS / 3;
 /// Time kept at the end of an attempt's visibility for recording its outcome.
 pub const SETTLE_MARGIN_MS: u64 = 10_000;
-/// A finished job's row is kept this long: a month, the window in which a repeated submission finds it. Longer than any
+/// A finished job's row is kept this long: half a month, the window in which a repeated submission finds it. Longer than any
 /// message lives ([`QUEUE_RETENTION_MS`]), so that none is left when the row goes that would run its job again.
-pub const RETENTION_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+pub const RETENTION_MS: u64 = 15 * 24 * 60 * 60 * 1000;
 
 /// How far before its watermark a scan for new objects looks. A listing shows an object only once it is complete, with
 /// the time its multipart upload began: a day covers uploads of terabytes, and any skew of clocks. It lies far below
