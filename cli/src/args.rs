@@ -110,6 +110,21 @@ pub(crate) enum Command {
         /// The job or batch.
         id: String,
     },
+    /// Do a job again that ended without success, as a new job.
+    #[command(
+        after_help = "The new job's id follows from the old one's: retrying twice makes one new job. Its deadline and \
+        attempts are new, its `effect_key` is the old one's."
+    )]
+    Retry {
+        /// The job.
+        id: String,
+        /// Also if its tool must not run twice and may have run: look first at what it does.
+        #[arg(long)]
+        even_if_it_ran: bool,
+        /// Work on the new job, and wait for its end.
+        #[arg(long)]
+        wait: bool,
+    },
     /// List jobs, newest first.
     Jobs {
         /// Only jobs with this status.

@@ -7,6 +7,7 @@
 pub mod http;
 pub mod lambda;
 pub mod plan;
+pub mod retry;
 pub mod scan;
 mod send;
 pub mod submit;

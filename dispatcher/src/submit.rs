@@ -144,7 +144,12 @@ impl Dispatcher {
         let mut answers = Vec::with_capacity(asked.len());
         let mut ready = Vec::with_capacity(asked.len());
         for (place, (spec, origin)) in asked.into_iter().enumerate() {
-            match self.prepare(spec, &origin).await {
+            let admitted = admit(spec, &self.manifest, &origin, self.clock.now_ms(), self.random());
+            let prepared = match admitted {
+                Ok(admission) => self.prepare(admission).await,
+                Err(rejection) => Err(rejection.into()),
+            };
+            match prepared {
                 Ok(job) => ready.push((place, job)),
                 Err(error) => answers.push((place, Err(error))),
             }
@@ -154,9 +159,18 @@ impl Dispatcher {
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
-    async fn prepare(&self, spec: JobSpec, origin: &Origin) -> Result<(JobRecord, NewMessage), SubmitError> {
-        let Admission { record, parameters, delay_ms } =
-            admit(spec, &self.manifest, origin, self.clock.now_ms(), self.random())?;
+    /// As [`Dispatcher::submit`], of a job that was admitted.
+    pub(crate) async fn submit_admitted(
+        &self,
+        admission: Admission,
+    ) -> Result<Submitted<JobRecord>, SubmitError> {
+        let ready = self.prepare(admission).await?;
+        let answers = self.record(vec![(0, ready)]).await;
+        answers.into_iter().next().map_or_else(|| Err(unanswered("submit").into()), |(_, answer)| answer)
+    }
+
+    async fn prepare(&self, admission: Admission) -> Result<(JobRecord, NewMessage), SubmitError> {
+        let Admission { record, parameters, delay_ms } = admission;
         if let Err(full) = self.hold_back(&QueueName::Lane(record.lane.clone())).await {
             // What was accepted before adds nothing to the backlog.
             self.earlier(&record).await?.ok_or(full)?;
@@ -355,7 +369,7 @@ impl Dispatcher {
         if queued >= bound { Err(SubmitError::Backlog { queued, bound }) } else { Ok(()) }
     }
 
-    fn random(&self) -> [u64; 2] {
+    pub(crate) fn random(&self) -> [u64; 2] {
         [self.entropy.next(), self.entropy.next()]
     }
 }

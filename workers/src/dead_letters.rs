@@ -92,7 +92,7 @@ async fn decide_by_row(
     let row = worker.ports.jobs.get(&envelope.job.id).await?;
     let first_seen = JobRecord::queued(envelope.job.clone());
     match dead_letter(row.as_ref(), &first_seen, envelope.put_back, worker.clock.now_ms()) {
-        DeadLetterVerdict::Finished(row) => worker.announce(&row).await,
+        DeadLetterVerdict::Finished(row) => worker.announce_found(&envelope.parameters, &row).await,
         DeadLetterVerdict::HeldUntil { lease_until_ms } => Ok(worker.come_back_at(lease_until_ms)),
         DeadLetterVerdict::GiveUp { attempt_seen, ending } => {
             worker.give_up(&envelope, attempt_seen, *ending).await

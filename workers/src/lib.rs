@@ -16,6 +16,7 @@ pub mod pool;
 pub mod process;
 
 mod gate;
+mod keep;
 mod pace;
 mod run;
 

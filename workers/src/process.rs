@@ -17,7 +17,7 @@ use gantz_core::limits::{
 };
 use gantz_core::manifest::ToolSpec;
 use gantz_core::outcome::{ErrorKind, Failure, JobError, Outcome, Retry};
-use gantz_core::ports::{BlobError, PortError, PortResult, Ports, Postponed};
+use gantz_core::ports::{BlobError, BlobStore, PortError, PortResult, Ports, Postponed};
 use gantz_core::retry;
 use gantz_core::settle::{AttemptEnd, Settlement, settle};
 use gantz_core::tool::Call;
@@ -153,9 +153,9 @@ impl Worker {
         let ending = match settle(end, &row, &retry, now_ms, self.entropy.next()) {
             Settlement::Succeed(value) => self.success(value).await?,
             Settlement::End(ending) => ending,
-            Settlement::Release(release) => return self.release(&held, release).await,
+            Settlement::Release(release) => return self.release(delivery, &held, release).await,
         };
-        self.finish(&held, ending).await
+        self.finish(delivery, &held, ending).await
     }
 
     /// When another worker may look at what this one cannot handle.
@@ -178,7 +178,7 @@ impl Worker {
     async fn claimed(&self, envelope: &Envelope, verdict: ClaimVerdict) -> PortResult<Claimed> {
         let disposition = match verdict {
             ClaimVerdict::Granted(row) => return Ok(Claimed::Granted(row)),
-            ClaimVerdict::Finished(row) => self.announce(&row).await?,
+            ClaimVerdict::Finished(row) => self.announce_found(&envelope.parameters, &row).await?,
             ClaimVerdict::HeldUntil { lease_until_ms } => self.come_back_at(lease_until_ms),
             ClaimVerdict::GiveUp { attempt_seen, ending } => {
                 self.give_up(envelope, attempt_seen, *ending).await?
@@ -289,16 +289,12 @@ impl Worker {
             let message = format!("the result has {} bytes, at most {RESULT_MAX_BYTES} are kept", text.len());
             return Ok(Ending::failed(JobError::new(ErrorKind::ResultTooLarge, message)));
         }
-        let put = || async {
-            self.ports.blobs.put(text.clone().into_bytes()).await.map_err(|error| match error {
-                BlobError::Port(error) => error,
-                other => PortError::Permanent(other.to_string()),
-            })
-        };
-        insist(put).await.map(|reference| Ending::succeeded(JobResult::Ref(reference)))
+        let reference = insist(|| put(&*self.ports.blobs, &text)).await?;
+        Ok(Ending::succeeded(JobResult::Ref(reference)))
     }
 
-    async fn finish(&self, held: &Held, ending: Ending) -> PortResult<Disposition> {
+    async fn finish(&self, delivery: &Delivery<'_>, held: &Held, ending: Ending) -> PortResult<Disposition> {
+        let ending = self.keeping(ending, delivery.message).await;
         let now_ms = self.clock.now_ms();
         match insist(|| self.ports.jobs.finish(held, ending.clone(), now_ms)).await? {
             FinishVerdict::Committed(row) => {
@@ -310,7 +306,12 @@ impl Worker {
         }
     }
 
-    async fn release(&self, held: &Held, release: Release) -> PortResult<Disposition> {
+    async fn release(
+        &self,
+        delivery: &Delivery<'_>,
+        held: &Held,
+        release: Release,
+    ) -> PortResult<Disposition> {
         let now_ms = self.clock.now_ms();
         let retry_at_ms = release.retry_at_ms;
         match insist(|| self.ports.jobs.release(held, release.clone(), now_ms)).await? {
@@ -319,7 +320,7 @@ impl Worker {
                 Ok(Disposition::Postpone { delay_ms, why: Postponed::Retry })
             }
             ReleaseVerdict::CancelAsked => {
-                self.finish(held, Ending::cancelled("cancelled between two attempts")).await
+                self.finish(delivery, held, Ending::cancelled("cancelled between two attempts")).await
             }
             ReleaseVerdict::Finished(row) => self.announce(&row).await,
             ReleaseVerdict::FencedOut => Ok(self.fenced_out(held)),
@@ -333,13 +334,14 @@ impl Worker {
         ending: Ending,
     ) -> PortResult<Disposition> {
         let first_seen = JobRecord::queued(envelope.job.clone());
+        let ending = ending.keeping(self.kept(&envelope.parameters).await);
         let now_ms = self.clock.now_ms();
         match self.ports.jobs.give_up(first_seen, attempt_seen, ending, now_ms).await? {
             GiveUpVerdict::Committed(row) => {
                 self.note_end(&row);
                 self.announce(&row).await
             }
-            GiveUpVerdict::Finished(row) => self.announce(&row).await,
+            GiveUpVerdict::Finished(row) => self.announce_found(&envelope.parameters, &row).await,
             GiveUpVerdict::MovedOn => Ok(self.come_back_at(now_ms)),
         }
     }
@@ -392,7 +394,7 @@ impl Worker {
 
 /// Repeats what follows a finished run while the backend has a passing fault, for as long as the lease is sure to hold:
 /// to give up would lose the result, or cost an attempt that was to be free, and leave an at-most-once job in doubt.
-async fn insist<T, F: Future<Output = PortResult<T>>>(call: impl Fn() -> F) -> PortResult<T> {
+pub(crate) async fn insist<T, F: Future<Output = PortResult<T>>>(call: impl Fn() -> F) -> PortResult<T> {
     let mut pause = INSIST_PAUSE;
     for _ in 1..INSIST_TRIES {
         match call().await {
@@ -405,6 +407,14 @@ async fn insist<T, F: Future<Output = PortResult<T>>>(call: impl Fn() -> F) -> P
         }
     }
     call().await
+}
+
+/// Stores a blob of JSON.
+pub(crate) async fn put(blobs: &dyn BlobStore, text: &str) -> PortResult<String> {
+    blobs.put(text.as_bytes().to_vec()).await.map_err(|error| match error {
+        BlobError::Port(error) => error,
+        other => PortError::Permanent(other.to_string()),
+    })
 }
 
 /// A result that does not fit the schema its tool promises is a failure, which the next attempt would repeat.

@@ -10,6 +10,7 @@ mod events;
 mod init;
 mod jobs;
 mod progress;
+mod retry;
 mod status;
 mod template;
 mod why;
@@ -52,6 +53,9 @@ pub(crate) async fn execute(arguments: Arguments) -> Outcome {
         Command::Status { id, watch } => status::run(&project, &id, watch, format).await,
         Command::Result { id } => status::result(&project, &id, format).await,
         Command::Cancel { id } => cancel::run(&project, &id, format).await,
+        Command::Retry { id, even_if_it_ran, wait } => {
+            retry::run(&project, &id, retry::Options { even_if_it_ran, wait }, format).await
+        }
         Command::Jobs { status, tool, batch, limit } => {
             let parent = batch.map(|id| job_id(&id)).transpose()?;
             jobs::run(&project, gantz_core::ports::JobFilter { status, tool, parent }, limit, format).await

@@ -12,6 +12,7 @@ mod events;
 mod init_check;
 mod jobs;
 mod main_command;
+mod retry;
 mod run;
 mod signals;
 mod startup;

@@ -1,4 +1,4 @@
-//! Jobs: submit, look at, list, cancel.
+//! Jobs: submit, look at, list, cancel, retry.
 
 use axum::Json;
 use axum::body::Body as AnswerBody;
@@ -90,6 +90,14 @@ pub(super) async fn cancel(State(door): State<Door>, Id(id): Id) -> Result<Respo
         Some(row) => Ok(accept::record(&row)),
         None => Err(Problem::new(ProblemKind::NoSuchJob, format!("there is no job and no batch `{id}`"))),
     }
+}
+
+/// Submits a job again that ended without success.
+pub(super) async fn retry(State(door): State<Door>, Id(id): Id, uri: Uri) -> Result<Response, Problem> {
+    let even_if_it_ran = Query::read(&uri, &["even_if_it_ran"])?.flag("even_if_it_ran")?;
+    let dispatcher = door.dispatcher.clone();
+    let submitted = to_the_end(async move { dispatcher.retry(&id, even_if_it_ran).await }).await??;
+    Ok(accept::record(&submitted.record))
 }
 
 /// A job's result as the answer itself.

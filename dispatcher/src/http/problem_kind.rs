@@ -18,6 +18,7 @@ pub(super) enum ProblemKind {
     MethodNotAllowed,
     Conflict,
     NotSucceeded,
+    NotRetried,
     TooLarge,
     UnsupportedMediaType,
     Backlog,
@@ -42,7 +43,7 @@ pub(super) struct Facts {
 }
 
 impl ProblemKind {
-    pub(super) const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::InvalidJson,
         Self::TooDeep,
         Self::InvalidField,
@@ -57,6 +58,7 @@ impl ProblemKind {
         Self::MethodNotAllowed,
         Self::Conflict,
         Self::NotSucceeded,
+        Self::NotRetried,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::Backlog,
@@ -150,6 +152,13 @@ impl ProblemKind {
                 StatusCode::CONFLICT,
                 "The job has no result",
                 "`job_status` says whether it has not ended yet, or ended otherwise; then `kind` and `message` say why.",
+            ),
+            Self::NotRetried => (
+                "conflict",
+                StatusCode::CONFLICT,
+                "The job is not retried",
+                "It has not ended, has succeeded, may have done already what must not happen twice, or nobody kept its \
+                 parameters. Nothing was recorded.",
             ),
             Self::TooLarge => (
                 "too_large",

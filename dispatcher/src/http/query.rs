@@ -42,6 +42,15 @@ impl Query {
         }
     }
 
+    /// `true` or `false`; false if it is not there.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::query(name, "is neither `true` nor `false`")),
+        }
+    }
+
     /// `wait`: milliseconds to wait, at most `max_ms`.
     pub(super) fn wait_ms(&self, max_ms: u64) -> Result<u64, Problem> {
         let Some(text) = self.get("wait") else { return Ok(0) };

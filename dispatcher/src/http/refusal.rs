@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
+use crate::retry::RetryError;
 use crate::submit::SubmitError;
 
 /// A full lane takes minutes to drain; asking more often than this helps nobody.
@@ -25,6 +26,19 @@ impl From<SubmitError> for Problem {
                 Self::new(ProblemKind::Backlog, detail).retry_after(BACKLOG_RETRY_AFTER_S)
             }
             SubmitError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetryError> for Problem {
+    fn from(error: RetryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RetryError::Unknown(_) => Self::new(ProblemKind::NoSuchJob, detail),
+            RetryError::Refused { id, .. } => {
+                Self::new(ProblemKind::NotRetried, detail).with("id", json!(id))
+            }
+            RetryError::Submit(error) => error.into(),
         }
     }
 }

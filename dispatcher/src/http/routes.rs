@@ -23,6 +23,7 @@ pub(super) fn all() -> Vec<Route> {
         get("/jobs/{id}", jobs::show),
         get("/jobs/{id}/result", jobs::result),
         post("/jobs/{id}/cancel", jobs::cancel),
+        post("/jobs/{id}/retry", jobs::retry),
         post("/batches", batches::submit),
         get("/batches", batches::list),
         get("/batches/{id}", batches::show),

@@ -43,11 +43,13 @@ pub struct Envelope {
 }
 
 /// A job's parameters, or where they are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Parameters {
-    /// The parameters themselves, on the wire as `parameters`.
+    /// The parameters themselves.
+    #[serde(rename = "parameters")]
     Inline(Value),
-    /// A blob that holds them as JSON, on the wire as `parameters_ref`.
+    /// A blob that holds them as JSON.
+    #[serde(rename = "parameters_ref")]
     Ref(String),
 }
 

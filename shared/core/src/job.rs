@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::envelope::Parameters;
 use crate::ids::{JobId, Lane, Tenant};
 use crate::limits;
 use crate::outcome::{JobError, truncate};
@@ -186,6 +187,10 @@ pub struct JobRecord {
     /// What it produced.
     #[serde(flatten)]
     pub result: Option<JobResult>,
+    /// What it was to be done with, once it has ended without success, so that it can be done again. Inline up to
+    /// [`limits::KEPT_PARAMETERS_MAX_BYTES`].
+    #[serde(flatten)]
+    pub parameters: Option<Parameters>,
     /// Why it failed, or why its last attempt did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<JobError>,
@@ -258,6 +263,7 @@ impl JobRecord {
             params_hash: job.params_hash,
             cancel_requested_at_ms: None,
             result: None,
+            parameters: None,
             error: None,
             finished_by: None,
             parent: job.parent,

@@ -20,6 +20,7 @@ pub mod spec;
 
 pub mod admit;
 pub mod admit_batch;
+pub mod admit_retry;
 pub mod admit_scan;
 pub mod envelope;
 pub mod event;

@@ -24,6 +24,9 @@ pub const LABEL_MAX_BYTES: usize = 256;
 pub const INLINE_PARAMETERS_MAX_BYTES: usize = 64 * 1024;
 /// Parameters above this are refused: the body an HTTP API on Lambda can take is 6 MB, minus room for the envelope.
 pub const PARAMETERS_MAX_BYTES: usize = 5 * 1024 * 1024;
+/// Parameters that the row of a job which ended without success keeps itself; larger ones are a blob. They are there to
+/// be submitted again by, and most are small.
+pub const KEPT_PARAMETERS_MAX_BYTES: usize = 2 * 1024;
 /// Results above this are stored by reference: eight write units cost as much as one S3 PUT.
 pub const INLINE_RESULT_MAX_BYTES: usize = 8 * 1024;
 /// Results above this fail the job: nobody polls for more, and memory per running job must be bounded.

@@ -1,5 +1,6 @@
 //! A job's record as a row, and back.
 
+use gantz_core::envelope::Parameters;
 use gantz_core::ids::{JobId, Lane, NameError, Tenant};
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
 use gantz_core::outcome::JobError;
@@ -20,7 +21,7 @@ macro_rules! columns {
         "seq, id, tool, tenant, lane, params_hash, max_attempts, deadline, parent, child_index, label, created_at, \
          status, attempt, deferrals, clean_attempt, owner, lease_until, lease_epoch, cancel_requested_at, result, \
          result_ref, error_kind, error_message, finished_by, updated_at, started_at, retry_at, finished_at, \
-         expires_at, history, effects, effect_key, retry_of, token"
+         expires_at, history, effects, effect_key, retry_of, token, parameters, parameters_ref"
     };
 }
 pub(crate) use columns;
@@ -57,6 +58,11 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         (None, Some(reference)) => Some(JobResult::Ref(reference)),
         (None, None) => None,
     };
+    let parameters = match (row.get_ref(35)?.as_str_or_null()?, row.get::<_, Option<String>>(36)?) {
+        (Some(text), _) => Some(Parameters::Inline(json(35, text)?)),
+        (None, Some(reference)) => Some(Parameters::Ref(reference)),
+        (None, None) => None,
+    };
     let error = match (row.get_ref(22)?.as_str_or_null()?, row.get::<_, Option<String>>(23)?) {
         (Some(kind), Some(message)) => Some(JobError { kind: json(22, &format!("\"{kind}\""))?, message }),
         _ => None,
@@ -83,6 +89,7 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         lease_until_ms: row.get(17)?,
         cancel_requested_at_ms: row.get(19)?,
         result,
+        parameters,
         error,
         finished_by: row.get(24)?,
         updated_at_ms: row.get(25)?,
@@ -150,6 +157,11 @@ pub(crate) fn update(
         Some(JobResult::Ref(reference)) => (None, Some(reference)),
         None => (None, None),
     };
+    let (parameters, parameters_ref) = match &record.parameters {
+        Some(Parameters::Inline(value)) => (Some(value.to_string()), None),
+        Some(Parameters::Ref(reference)) => (None, Some(reference)),
+        None => (None, None),
+    };
     let history = match record.history.as_slice() {
         [] => None,
         entries => Some(to_json(entries)?),
@@ -159,7 +171,8 @@ pub(crate) fn update(
         "UPDATE jobs SET status = ?2, attempt = ?3, deferrals = ?4, clean_attempt = ?5, owner = ?6, \
          lease_until = ?7, lease_epoch = ?8, cancel_requested_at = ?9, result = ?10, result_ref = ?11, \
          error_kind = ?12, error_message = ?13, finished_by = ?14, updated_at = ?15, started_at = ?16, \
-         retry_at = ?17, finished_at = ?18, expires_at = ?19, history = ?20 WHERE seq = ?1",
+         retry_at = ?17, finished_at = ?18, expires_at = ?19, history = ?20, \
+         parameters = ?21, parameters_ref = ?22 WHERE seq = ?1",
     )?;
     statement.execute(params![
         seq,
@@ -182,6 +195,8 @@ pub(crate) fn update(
         record.finished_at_ms,
         record.expires_at_s,
         history,
+        parameters,
+        parameters_ref,
     ])?;
     Ok(())
 }

@@ -9,10 +9,10 @@ use crate::pause::pause;
 
 /// The format of the tables. One more with every change of them, and a step in [`STEPS`]; a directory of a later
 /// version is refused by name, not misread.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// What leads from each format to the next.
-const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES];
+const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES, KEPT];
 
 /// Pages (of 4 KiB) in the log before a commit copies them into the database: large enough that a page which is
 /// written by many commits is copied once, small enough that the log stays at some tens of megabytes.
@@ -135,6 +135,12 @@ UPDATE queues SET
     last = (SELECT coalesce(max(key & 0xffffffffff), 0) FROM messages WHERE key >> 40 = number),
     messages = (SELECT count(*) FROM messages WHERE key >> 40 = number),
     delayed = (SELECT count(*) FROM messages WHERE key >> 40 = number AND visible_at > 0);
+";
+
+/// What jobs that ended without success were to be done with, so that they can be done again.
+const KEPT: &str = "
+ALTER TABLE jobs ADD COLUMN parameters TEXT;
+ALTER TABLE jobs ADD COLUMN parameters_ref TEXT;
 ";
 
 /// What was promised on acceptance is kept with the job. Of those that have not ended nobody knows whether their tools

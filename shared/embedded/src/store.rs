@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use gantz_core::envelope::Parameters;
 use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{
     self, AcceptVerdict, CancelVerdict, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict,
-    HeartbeatVerdict, Held, Release, ReleaseVerdict, Verdict,
+    HeartbeatVerdict, Held, KeepVerdict, Release, ReleaseVerdict, Verdict,
 };
 use gantz_core::limits::PAGE_SCAN_MAX;
 use gantz_core::ports::{JobFilter, JobPage, JobStore, PortError, PortResult};
@@ -65,6 +66,10 @@ impl JobStore for Embedded {
         let id = first_seen.id.clone();
         self.transition(id, move |row| lifecycle::give_up(row, &first_seen, attempt_seen, &ending, now_ms))
             .await
+    }
+
+    async fn keep(&self, id: &JobId, parameters: Parameters, now_ms: u64) -> PortResult<KeepVerdict> {
+        self.transition(id.clone(), move |row| lifecycle::keep(row, &parameters, now_ms)).await
     }
 
     async fn list(&self, filter: &JobFilter, limit: usize, cursor: Option<&str>) -> PortResult<JobPage> {

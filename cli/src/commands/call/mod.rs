@@ -70,7 +70,7 @@ pub(super) async fn run(common: Common, words: Vec<String>, wish: Wish) -> Outco
         tools::warn_of_missing(&project, &manifest, Some(&tool.name))?;
     }
     let outcome = tokio::select! {
-        accepted = submit(&session, &submission) => accepted,
+        accepted = submit(&session, "/jobs", &submission) => accepted,
         () = signals.next() => Err(CliError::with_code(INTERRUPTED, "interrupted")),
     };
     let outcome = match outcome {
@@ -106,13 +106,17 @@ fn manifest_for(common: &mut Common, name: &str, rest: &[String]) -> Result<Arc<
 }
 
 /// The job's id, and all that was answered.
-async fn submit(session: &Session, submission: &Value) -> Result<(JobId, Value), CliError> {
-    let answer = session.client.post("/jobs", submission).await?;
+pub(super) async fn submit(
+    session: &Session,
+    path: &str,
+    submission: &Value,
+) -> Result<(JobId, Value), CliError> {
+    let answer = session.client.post(path, submission).await?;
     let id = job_id(answer.body.get("job_id").and_then(Value::as_str).unwrap_or_default())?;
     Ok((id, answer.body))
 }
 
-async fn leave(session: &Session, id: &JobId, answer: &Value, format: Format) -> Outcome {
+pub(super) async fn leave(session: &Session, id: &JobId, answer: &Value, format: Format) -> Outcome {
     match format {
         Format::Table => print(id.as_str()),
         Format::Json | Format::Jsonl => print_json(answer, format)?,
@@ -121,7 +125,7 @@ async fn leave(session: &Session, id: &JobId, answer: &Value, format: Format) ->
     Ok(ExitCode::SUCCESS)
 }
 
-async fn work_and_follow(
+pub(super) async fn work_and_follow(
     session: &mut Session,
     id: &JobId,
     wish: Wish,

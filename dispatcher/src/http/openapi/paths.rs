@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::super::problem_kind::ProblemKind::{
     self, BackendUnavailable, Backlog, Conflict, InsufficientTime, Internal, InvalidField, InvalidHeader,
-    InvalidId, InvalidJson, InvalidParameters, InvalidQuery, NoSuchJob, NotSucceeded, ResultLost, TimedOut,
-    TooDeep, TooLarge, ToolFailed, UnknownTool, UnsupportedMediaType,
+    InvalidId, InvalidJson, InvalidParameters, InvalidQuery, NoSuchJob, NotRetried, NotSucceeded, ResultLost,
+    TimedOut, TooDeep, TooLarge, ToolFailed, UnknownTool, UnsupportedMediaType,
 };
 use super::answers::{answers, json_answer};
 use super::schema;
@@ -32,6 +32,7 @@ pub(super) fn paths() -> Value {
         "/jobs/{id}": { "get": get_job() },
         "/jobs/{id}/result": { "get": get_result() },
         "/jobs/{id}/cancel": { "post": cancel() },
+        "/jobs/{id}/retry": { "post": retry() },
         "/batches": { "get": list_batches(), "post": submit_batch() },
         "/batches/{id}": { "get": get_batch() },
         "/agent": { "post": call_tool() },
@@ -122,6 +123,37 @@ fn cancel() -> Value {
                 "202": json_answer("It was asked to stop.", &record, &["Location"]),
             }),
             &[InvalidId, NoSuchJob, Internal, BackendUnavailable],
+        ),
+    })
+}
+
+fn retry() -> Value {
+    json!({
+        "operationId": "retry",
+        "summary": "Submit a job again that ended without success",
+        "description": "A new job with the same parameters, whose `retry_of` names the old one. Asking again gives the \
+            same new job.",
+        "parameters": [
+            id(),
+            query(
+                "even_if_it_ran",
+                "Also if its tool must not run twice and may have run.",
+                &json!({ "type": "boolean", "default": false }),
+            ),
+        ],
+        "responses": answers(
+            json!({
+                "200": json_answer(
+                    "The new job, which was submitted before and has ended.",
+                    &schema("Job"),
+                    &["Content-Location"],
+                ),
+                "202": json_answer("The new job, which has not ended yet.", &schema("Job"), &["Location"]),
+            }),
+            &[
+                InvalidId, InvalidQuery, InvalidField, UnknownTool, InvalidParameters, NoSuchJob, NotRetried,
+                TooLarge, Backlog, Internal, BackendUnavailable,
+            ],
         ),
     })
 }

@@ -70,6 +70,11 @@ fn job() -> Value {
                 "type": "string",
                 "description": "Where the result is, if it is not; `GET /jobs/{id}/result` returns either.",
             },
+            "parameters": {
+                "type": "object",
+                "description": "What it was to be done with, if it ended without success and they are small.",
+            },
+            "parameters_ref": { "type": "string", "description": "Where they are, if they are not." },
             "error": { "description": "Why it, or its last attempt, failed.", "allOf": [schema("JobError")] },
             "finished_by": { "type": "string", "description": "The worker that ended it." },
             "parent": schema("Id"),

@@ -1,11 +1,12 @@
 //! Ports that fail.
 
 use async_trait::async_trait;
+use gantz_core::envelope::Parameters;
 use gantz_core::ids::{JobId, QueueName};
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{
     AcceptVerdict, CancelVerdict, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict,
-    HeartbeatVerdict, Held, Release, ReleaseVerdict,
+    HeartbeatVerdict, Held, KeepVerdict, Release, ReleaseVerdict,
 };
 use gantz_core::ports::{
     Depth, EntryError, JobFilter, JobPage, JobQueue, JobStore, Message, NewMessage, PortError, PortResult,
@@ -52,6 +53,10 @@ impl JobStore for Broken {
     }
 
     async fn give_up(&self, _: JobRecord, _: u32, _: Ending, _: u64) -> PortResult<GiveUpVerdict> {
+        self.fail()
+    }
+
+    async fn keep(&self, _: &JobId, _: Parameters, _: u64) -> PortResult<KeepVerdict> {
         self.fail()
     }
 

@@ -17,4 +17,5 @@ mod listing;
 mod methods;
 mod properties;
 mod refusals;
+mod retry;
 mod waiting;

@@ -1,5 +1,6 @@
 //! What a worker that holds a job writes most: heartbeats and the end, each one conditional update.
 
+use gantz_core::envelope::Parameters;
 use gantz_core::job::{JobResult, expires_at_s};
 use gantz_core::lifecycle::{Ending, Held};
 use gantz_core::ports::{PortError, PortResult};
@@ -37,6 +38,11 @@ pub(super) fn finish(held: &Held, ending: &Ending, now_ms: u64) -> PortResult<Up
     match ending.result() {
         Some(JobResult::Inline(value)) => sets.push(("result", text(value.to_string()))),
         Some(JobResult::Ref(reference)) => sets.push(("result_ref", text(reference))),
+        None => {}
+    }
+    match ending.parameters() {
+        Some(Parameters::Inline(value)) => sets.push(("parameters", text(value.to_string()))),
+        Some(Parameters::Ref(reference)) => sets.push(("parameters_ref", text(reference))),
         None => {}
     }
     match ending.error() {

@@ -21,12 +21,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use gantz_core::envelope::Parameters;
 use gantz_core::host::Clock;
 use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{
     self, AcceptVerdict, CancelVerdict, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict,
-    HeartbeatVerdict, Held, Release, ReleaseVerdict,
+    HeartbeatVerdict, Held, KeepVerdict, Release, ReleaseVerdict,
 };
 use gantz_core::ports::{JobFilter, JobPage, JobStore, PortResult};
 
@@ -152,6 +153,11 @@ impl JobStore for Jobs {
         let decide =
             |row: Option<&JobRecord>| lifecycle::give_up(row, &first_seen, attempt_seen, &ending, now_ms);
         self.settle(seen, decide).await
+    }
+
+    async fn keep(&self, id: &JobId, parameters: Parameters, now_ms: u64) -> PortResult<KeepVerdict> {
+        let seen = self.read(id, true).await?;
+        self.settle(seen, |row| lifecycle::keep(row, &parameters, now_ms)).await
     }
 
     async fn list(&self, filter: &JobFilter, limit: usize, cursor: Option<&str>) -> PortResult<JobPage> {

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::item::{self, Item, PK};
 
 const JOB_ID: &str = "job_id";
-/// The result is kept as its JSON text: exact to the last digit, however deep.
-const RESULT: &str = "result";
+/// What is a tool's own is kept as its JSON text: exact to the last digit, however deep.
+const AS_TEXT: [&str; 2] = ["result", "parameters"];
 /// The attempt at which the job has no attempts left. Conditions can compare attributes but not add them up.
 const CLAIMS_MAX: &str = "claims_max";
 
@@ -21,8 +21,10 @@ pub(super) fn to_item(record: &JobRecord) -> PortResult<Item> {
         Err(error) => return Err(unreadable(error)),
     };
     fields.remove(JOB_ID);
-    if let Some(result) = fields.get_mut(RESULT) {
-        *result = Value::String(result.to_string());
+    for name in AS_TEXT {
+        if let Some(value) = fields.get_mut(name) {
+            *value = Value::String(value.to_string());
+        }
     }
     let mut item = item::attributes(fields);
     item.insert(PK.into(), item::text(record.id.as_str()));
@@ -33,18 +35,22 @@ pub(super) fn to_item(record: &JobRecord) -> PortResult<Item> {
 /// A row that [`to_item`] or an update made.
 pub(super) fn read(mut item: Item) -> PortResult<JobRecord> {
     item.remove(CLAIMS_MAX);
-    let result = match item.remove(RESULT) {
-        Some(AttributeValue::S(json)) => Some(serde_json::from_str(&json).map_err(unreadable)?),
-        Some(_) => return Err(unreadable("its result is no text")),
-        None => None,
-    };
+    let mut values = Vec::new();
+    for name in AS_TEXT {
+        match item.remove(name) {
+            Some(AttributeValue::S(json)) => {
+                let value: Value = serde_json::from_str(&json).map_err(unreadable)?;
+                values.push((name.to_owned(), value));
+            }
+            Some(_) => return Err(unreadable(format!("its {name} is no text"))),
+            None => {}
+        }
+    }
     let mut fields = item::fields(item).ok_or_else(|| unreadable("it has an attribute of a foreign type"))?;
     if let Some(id) = fields.remove(PK) {
         fields.insert(JOB_ID.into(), id);
     }
-    if let Some(result) = result {
-        fields.insert(RESULT.into(), result);
-    }
+    fields.extend(values);
     serde_json::from_value(Value::Object(fields)).map_err(unreadable)
 }
 
@@ -97,7 +103,7 @@ mod tests {
     #[test]
     fn results_are_text() {
         let item = to_item(&full()).unwrap();
-        assert_eq!(item[RESULT], item::text(r#"{"n":[18446744073709551615,0.1,-0.0,null]}"#));
+        assert_eq!(item["result"], item::text(r#"{"n":[18446744073709551615,0.1,-0.0,null]}"#));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | release | [`release()`] | the attempt is mine, not finished, no cancel asked |
 //! | cancel | [`cancel()`] | not finished; it ends at once if nobody holds it |
 //! | give up | [`give_up()`] | not finished, no live lease, the attempt is the one seen |
+//! | keep | [`keep()`] | finished without success, no parameters yet |
 //!
 //! [`dead_letter`] decides what becomes of a job whose message the queue has given up on.
 
@@ -20,6 +21,7 @@ mod accept;
 mod cancel;
 mod claim;
 mod finish;
+mod keep;
 
 pub use accept::{AcceptVerdict, accept};
 pub use cancel::{CancelVerdict, GiveUpVerdict, cancel, give_up};
@@ -28,6 +30,9 @@ pub use finish::{
     FinishVerdict, HeartbeatVerdict, Held, Release, ReleaseVerdict, finish, heartbeat, release,
 };
 
+pub use keep::{KeepVerdict, keep, lacks_parameters};
+
+use crate::envelope::Parameters;
 use crate::job::{JobRecord, JobResult, JobStatus, expires_at_s};
 use crate::outcome::{ErrorKind, JobError};
 
@@ -74,41 +79,55 @@ impl Verdict for GiveUpVerdict {
     }
 }
 
+impl Verdict for KeepVerdict {
+    fn row_to_write(&self) -> Option<&JobRecord> {
+        if let Self::Kept(row) = self { Some(row) } else { None }
+    }
+}
+
 /// How a job ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
     status: JobStatus,
     result: Option<JobResult>,
     error: Option<JobError>,
+    parameters: Option<Parameters>,
 }
 
 impl Ending {
     /// `SUCCEEDED`, with its result.
     pub fn succeeded(result: JobResult) -> Self {
-        Self { status: JobStatus::Succeeded, result: Some(result), error: None }
+        Self { status: JobStatus::Succeeded, result: Some(result), error: None, parameters: None }
     }
 
     /// `FAILED`, with the reason.
     pub fn failed(error: JobError) -> Self {
-        Self { status: JobStatus::Failed, result: None, error: Some(error) }
+        Self::without_success(JobStatus::Failed, error)
     }
 
     /// `CANCELLED`.
     pub fn cancelled(message: impl Into<String>) -> Self {
-        let error = JobError::new(ErrorKind::Cancelled, message);
-        Self { status: JobStatus::Cancelled, result: None, error: Some(error) }
+        Self::without_success(JobStatus::Cancelled, JobError::new(ErrorKind::Cancelled, message))
     }
 
     /// `EXPIRED`: the deadline passed.
     pub fn expired(message: impl Into<String>) -> Self {
-        let error = JobError::new(ErrorKind::DeadlinePassed, message);
-        Self { status: JobStatus::Expired, result: None, error: Some(error) }
+        Self::without_success(JobStatus::Expired, JobError::new(ErrorKind::DeadlinePassed, message))
     }
 
     /// `IN_DOUBT`: an at-most-once tool was started and nobody knows how it ended; `kind` says what cut it off.
     pub fn in_doubt(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let error = JobError::new(kind, message);
-        Self { status: JobStatus::InDoubt, result: None, error: Some(error) }
+        Self::without_success(JobStatus::InDoubt, JobError::new(kind, message))
+    }
+
+    fn without_success(status: JobStatus, error: JobError) -> Self {
+        Self { status, result: None, error: Some(error), parameters: None }
+    }
+
+    /// The same, with the parameters to be kept for whoever does the job again.
+    #[must_use]
+    pub fn keeping(self, parameters: Option<Parameters>) -> Self {
+        Self { parameters, ..self }
     }
 
     /// The terminal status.
@@ -126,9 +145,14 @@ impl Ending {
         self.error.as_ref()
     }
 
+    /// The parameters to be kept.
+    pub fn parameters(&self) -> Option<&Parameters> {
+        self.parameters.as_ref()
+    }
+
     /// How a job that nobody holds ends: so, or in doubt if its tool must not run twice and may have run.
     fn apply_idle(&self, row: &JobRecord, now_ms: u64) -> JobRecord {
-        let doubt = row.is_in_doubt().then(|| Self::lost_in_doubt(row));
+        let doubt = row.is_in_doubt().then(|| Self::lost_in_doubt(row).keeping(self.parameters.clone()));
         doubt.as_ref().unwrap_or(self).apply(row, None, now_ms)
     }
 
@@ -143,6 +167,7 @@ impl Ending {
             status: self.status,
             result: self.result.clone(),
             error: self.error.clone(),
+            parameters: self.parameters.clone(),
             finished_by: finished_by.map(str::to_owned),
             owner: None,
             lease_until_ms: None,

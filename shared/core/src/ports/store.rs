@@ -1,11 +1,12 @@
 use async_trait::async_trait;
 
 use super::PortResult;
+use crate::envelope::Parameters;
 use crate::ids::JobId;
 use crate::job::{JobRecord, JobStatus};
 use crate::lifecycle::{
     AcceptVerdict, CancelVerdict, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict,
-    HeartbeatVerdict, Held, Release, ReleaseVerdict,
+    HeartbeatVerdict, Held, KeepVerdict, Release, ReleaseVerdict,
 };
 
 /// The rows of jobs. Every write is conditional, decided by [`crate::lifecycle`], atomic, and durable on return.
@@ -43,6 +44,9 @@ pub trait JobStore: Send + Sync {
         ending: Ending,
         now_ms: u64,
     ) -> PortResult<GiveUpVerdict>;
+
+    /// Keeps the parameters of a job that ended without success, where its row has none.
+    async fn keep(&self, id: &JobId, parameters: Parameters, now_ms: u64) -> PortResult<KeepVerdict>;
 
     /// Jobs, newest first. A page may be short, even empty, while `next` says that there is more.
     async fn list(&self, filter: &JobFilter, limit: usize, cursor: Option<&str>) -> PortResult<JobPage>;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use gantz_core::envelope::Parameters;
 use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{
     self, AcceptVerdict, CancelVerdict, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict,
-    HeartbeatVerdict, Held, Release, ReleaseVerdict, Verdict,
+    HeartbeatVerdict, Held, KeepVerdict, Release, ReleaseVerdict, Verdict,
 };
 use gantz_core::policy::Effects;
 use gantz_core::ports::{JobFilter, JobPage, JobStore, PortError, PortResult};
@@ -87,6 +88,14 @@ impl JobStore for Process {
             transition(state, &first_seen.id, &by, decide)
         };
         self.call("give_up", &about, write).await
+    }
+
+    async fn keep(&self, id: &JobId, parameters: Parameters, now_ms: u64) -> PortResult<KeepVerdict> {
+        let (by, wanted) = (self.name().to_owned(), id.clone());
+        let write = move |state: &mut State| {
+            transition(state, &wanted, &by, |row| lifecycle::keep(row, &parameters, now_ms))
+        };
+        self.call("keep", id.as_str(), write).await
     }
 
     async fn list(&self, filter: &JobFilter, limit: usize, cursor: Option<&str>) -> PortResult<JobPage> {

@@ -5,6 +5,7 @@
 
 mod accept;
 mod attempts;
+mod kept;
 mod list;
 mod model;
 mod races;
@@ -30,6 +31,7 @@ pub async fn run(store: Arc<dyn JobStore>, env: Env) {
     let mut suite = Suite::new("job_store", store, env);
     accept::cases(&mut suite).await;
     attempts::cases(&mut suite).await;
+    kept::cases(&mut suite).await;
     races::cases(&mut suite).await;
     list::cases(&mut suite).await;
     watch::cases(&mut suite).await;

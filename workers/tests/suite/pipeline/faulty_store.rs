@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use gantz_core::envelope::Parameters;
 use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{
     AcceptVerdict, CancelVerdict, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict,
-    HeartbeatVerdict, Held, Release, ReleaseVerdict,
+    HeartbeatVerdict, Held, KeepVerdict, Release, ReleaseVerdict,
 };
 use gantz_core::ports::{JobFilter, JobPage, JobStore, PortError, PortResult};
 
@@ -80,6 +81,10 @@ impl JobStore for FaultyStore {
         now_ms: u64,
     ) -> PortResult<GiveUpVerdict> {
         self.store.give_up(first_seen, attempt_seen, ending, now_ms).await
+    }
+
+    async fn keep(&self, id: &JobId, parameters: Parameters, now_ms: u64) -> PortResult<KeepVerdict> {
+        self.store.keep(id, parameters, now_ms).await
     }
 
     async fn list(&self, filter: &JobFilter, limit: usize, cursor: Option<&str>) -> PortResult<JobPage> {

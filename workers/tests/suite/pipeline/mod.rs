@@ -15,6 +15,7 @@ mod dead_letters;
 mod deadline;
 mod fan_in;
 mod heartbeat;
+mod kept;
 mod large_payloads;
 mod rate_limit;
 mod retry;

@@ -8,6 +8,7 @@ mod envelope;
 mod event;
 mod ids;
 mod job;
+mod kept;
 mod lifecycle;
 mod limiter;
 mod protocol;

@@ -1,0 +1,59 @@
+//! `retry`.
+
+use serde_json::json;
+
+use crate::support::Project;
+
+const TOOLS: &str = r#"
+name: trial
+version: 1.0.0
+tools:
+  open:
+    description: Fail until a file is there
+    handler: command
+    command: {program: sh, args: ["-c", "test -e \"$1\" && echo 7 || exit 65", "open", "{gate}"]}
+    parameters: {gate: {type: string, required: true}}
+  once:
+    description: Fail, and never again
+    handler: command
+    command: {program: sh, args: ["-c", "exit 65"]}
+    effects: at_most_once
+"#;
+
+#[tokio::test]
+async fn a_failed_job_succeeds_again() {
+    let project = Project::with(TOOLS);
+    project.gantz(&["run", "open", "--gate", "gate", "--job-id", "first-one"]).await.failed(1);
+    project.open("gate");
+    let ran = project.gantz(&["retry", "first-one", "--wait", "-o", "json"]).await;
+    ran.ok();
+    let row = ran.json();
+    assert_eq!((&row["status"], &row["retry_of"]), (&json!("SUCCEEDED"), &json!("first-one")));
+    // The new job is the one that stands for it, however often it is asked for.
+    let ran = project.gantz(&["retry", "first-one"]).await;
+    assert_eq!(ran.ok().trim(), row["job_id"].as_str().expect("an id"));
+    let old = project.status("first-one").await.expect("a row");
+    assert_eq!((&old["status"], &old["parameters"]), (&json!("FAILED"), &json!({"gate": "gate"})));
+}
+
+#[tokio::test]
+async fn without_a_worker_it_says_so() {
+    let project = Project::with(TOOLS);
+    project.gantz(&["run", "open", "--gate", "gate", "--job-id", "first-one"]).await.failed(1);
+    let ran = project.gantz(&["retry", "first-one"]).await;
+    ran.ok();
+    assert!(ran.stderr.contains("`gantz worker`"), "{ran}");
+}
+
+#[tokio::test]
+async fn what_may_have_run_is_asked_for_by_name() {
+    let project = Project::with(TOOLS);
+    project.gantz(&["run", "once", "--job-id", "only-once"]).await.failed(1);
+    let ran = project.gantz(&["retry", "only-once", "--wait"]).await;
+    assert!(ran.refused(1).contains("may have done what it does"), "{ran}");
+    project.gantz(&["retry", "only-once", "--even-if-it-ran", "--wait"]).await.failed(1);
+    let ran = project.gantz(&["jobs", "-o", "jsonl"]).await;
+    assert_eq!(ran.json_lines().len(), 2, "{ran}");
+    let ran = project.gantz(&["retry", "nobodys-job"]).await;
+    assert!(ran.refused(1).contains("there is no job `nobodys-job`"), "{ran}");
+}
