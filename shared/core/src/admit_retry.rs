@@ -66,15 +66,10 @@ pub fn admit_retry(
 ) -> Result<Admission, Rejection> {
     let still_known = manifest.lanes().any(|(lane, _)| *lane == row.lane);
     let spec = JobSpec {
-        tool: row.tool.clone(),
-        parameters,
         tenant: Some(row.tenant.to_string()),
         lane: still_known.then(|| row.lane.to_string()),
         label: row.label.clone(),
-        job_id: None,
-        idempotency_key: None,
-        deadline: None,
-        delay: None,
+        ..JobSpec::new(row.tool.clone(), parameters)
     };
     let origin = Origin { source: SOURCE, occurrence: Some(row.id.to_string()) };
     let mut admission = admit(spec, manifest, &origin, now_ms, random)?;

@@ -121,7 +121,10 @@ pub(super) async fn leave(session: &Session, id: &JobId, answer: &Value, format:
         Format::Table => print(id.as_str()),
         Format::Json | Format::Jsonl => print_json(answer, format)?,
     }
-    note_if_idle(&session.reader, id).await?;
+    // Of a job that has ended, as an earlier submission may have, nothing is left to work on.
+    if answer.get("finished_at").is_none() {
+        note_if_idle(&session.reader, id).await?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

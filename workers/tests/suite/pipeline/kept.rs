@@ -15,7 +15,7 @@ const STEADY: (&str, &str) = ("steady", "retry: {max_attempts: 1}");
 async fn small_ones_in_the_row_and_large_ones_in_a_blob() {
     let fleet = Fleet::new(&[STEADY]);
     let small = json!({"mode": "fail_permanent"});
-    let large = json!({"mode": "fail_permanent", "padding": "x".repeat(KEPT_PARAMETERS_MAX_BYTES)});
+    let large = json!({"mode": "fail_permanent", "text": "x".repeat(KEPT_PARAMETERS_MAX_BYTES)});
     let fails = [fleet.submit("steady", small.clone()).await, fleet.submit("steady", large.clone()).await];
     let succeeds = fleet.submit("steady", json!({"mode": "succeed"})).await;
     let team = fleet.start("worker", 4);
