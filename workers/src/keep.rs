@@ -55,4 +55,16 @@ impl Worker {
         }
         self.announce(row).await
     }
+
+    /// Likewise where a run, which took the parameters, found out that somebody else had ended its job.
+    pub(crate) async fn announce_found_after_run(
+        &self,
+        message: &Message,
+        row: &JobRecord,
+    ) -> PortResult<Disposition> {
+        match Envelope::parse(&message.body) {
+            Ok(envelope) => self.announce_found(&envelope.parameters, row).await,
+            Err(_) => self.announce(row).await,
+        }
+    }
 }

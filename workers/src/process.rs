@@ -301,7 +301,8 @@ impl Worker {
                 self.note_end(&row);
                 self.announce(&row).await
             }
-            FinishVerdict::Already(row) | FinishVerdict::Otherwise(row) => self.announce(&row).await,
+            FinishVerdict::Already(row) => self.announce(&row).await,
+            FinishVerdict::Otherwise(row) => self.announce_found_after_run(delivery.message, &row).await,
             FinishVerdict::FencedOut => Ok(self.fenced_out(held)),
         }
     }
@@ -322,7 +323,7 @@ impl Worker {
             ReleaseVerdict::CancelAsked => {
                 self.finish(delivery, held, Ending::cancelled("cancelled between two attempts")).await
             }
-            ReleaseVerdict::Finished(row) => self.announce(&row).await,
+            ReleaseVerdict::Finished(row) => self.announce_found_after_run(delivery.message, &row).await,
             ReleaseVerdict::FencedOut => Ok(self.fenced_out(held)),
         }
     }
