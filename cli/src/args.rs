@@ -110,18 +110,18 @@ pub(crate) enum Command {
         /// The job or batch.
         id: String,
     },
-    /// Do a job again that ended without success, as a new job.
+    /// Do a job, or a batch's jobs, again that ended without success.
     #[command(
-        after_help = "The new job's id follows from the old one's: retrying twice makes one new job. Its deadline and \
-        attempts are new, its `effect_key` is the old one's."
+        after_help = "For a job there is a new one, for a batch a new batch of those children. Its id follows from the old \
+        one's: retrying twice makes one. Deadlines and attempts are new, each job's `effect_key` is the old one's."
     )]
     Retry {
-        /// The job.
+        /// The job or batch.
         id: String,
-        /// Also if its tool must not run twice and may have run: look first at what it does.
+        /// Also what must not run twice and may have run: look first at what it did. A batch leaves such children out.
         #[arg(long)]
         even_if_it_ran: bool,
-        /// Work on the new job, and wait for its end.
+        /// Work on the new job or batch, and wait for its end.
         #[arg(long)]
         wait: bool,
     },

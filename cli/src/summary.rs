@@ -138,6 +138,13 @@ impl Summary {
         if let Some(error) = &progress.batch.planning_error {
             text.push_str(&format!("\nplanning ended early: {error}\n"));
         }
+        if let (1.., Some(before)) = (progress.batch.left_out, &progress.batch.retry_of) {
+            let left_out = count(progress.batch.left_out, "job");
+            text.push_str(&format!(
+                "\n{left_out} of {before} left out, as what must not happen twice may have happened: \
+                 look, then `gantz retry JOB --even-if-it-ran`\n"
+            ));
+        }
         text
     }
 

@@ -202,6 +202,10 @@ pub(crate) fn batch_card(progress: &BatchProgress) -> Rows {
     if let Some(error) = &batch.planning_error {
         card.add_row(["planning".to_owned(), error.clone()]);
     }
+    if let Some(before) = &batch.retry_of {
+        card.add_row(["retry of".to_owned(), before.to_string()]);
+        card.add_row(["left out".to_owned(), batch.left_out.to_string()]);
+    }
     card
 }
 

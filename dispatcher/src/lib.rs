@@ -12,4 +12,5 @@ pub mod scan;
 mod send;
 pub mod submit;
 
+pub use retry::{Retried, RetryError};
 pub use submit::{Dispatcher, SubmitError, Submitted};

@@ -15,7 +15,7 @@ use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{AcceptVerdict, CancelVerdict, accept};
 use gantz_core::limits::{BACKLOG_MAX, INLINE_PARAMETERS_MAX_BYTES, PARAMETERS_MAX_BYTES};
 use gantz_core::manifest::Manifest;
-use gantz_core::ports::{BlobError, NewMessage, ObjectList, PortError, PortResult, Ports, Watermarks};
+use gantz_core::ports::{NewMessage, ObjectList, PortError, PortResult, Ports, Watermarks};
 use gantz_core::spec::JobSpec;
 use serde_json::Value;
 
@@ -254,6 +254,14 @@ impl Dispatcher {
         origin: &Origin,
     ) -> Result<Submitted<BatchRecord>, SubmitError> {
         let admission = admit_batch(spec, &self.manifest, origin, self.clock.now_ms(), self.random())?;
+        self.submit_admitted_batch(admission).await
+    }
+
+    /// As [`Dispatcher::submit_batch`], of a batch that was admitted.
+    pub(crate) async fn submit_admitted_batch(
+        &self,
+        admission: BatchAdmission,
+    ) -> Result<Submitted<BatchRecord>, SubmitError> {
         self.hold_back(&QueueName::Lane(admission.record.lane.clone())).await?;
         let BatchAdmission { record, source, shared } = admission;
         if matches!(source, BatchSource::Objects(_)) && self.objects.is_none() {
@@ -349,7 +357,8 @@ impl Dispatcher {
         if text.len() > PARAMETERS_MAX_BYTES {
             return Err(SubmitError::TooLarge { bytes: text.len() });
         }
-        self.ports.blobs.put(text.into_bytes()).await.map(Parameters::Ref).map_err(blob_error)
+        let reference = self.ports.blobs.put(text.into_bytes()).await.map_err(PortError::from)?;
+        Ok(Parameters::Ref(reference))
     }
 
     /// Once this returns, the event was accepted, if there is one.
@@ -377,11 +386,4 @@ impl Dispatcher {
 /// Whether parameters are put into a blob instead of the message.
 fn is_large(parameters: &Value) -> bool {
     parameters.to_string().len() > INLINE_PARAMETERS_MAX_BYTES
-}
-
-pub(crate) fn blob_error(error: BlobError) -> SubmitError {
-    match error {
-        BlobError::Port(error) => error.into(),
-        other => PortError::Permanent(other.to_string()).into(),
-    }
 }

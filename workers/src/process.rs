@@ -12,12 +12,10 @@ use gantz_core::job::{JobRecord, JobResult};
 use gantz_core::lifecycle::{
     self, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict, Held, Release, ReleaseVerdict,
 };
-use gantz_core::limits::{
-    INLINE_RESULT_MAX_BYTES, LEASE_MS, PARAMETERS_MAX_BYTES, RESULT_MAX_BYTES, SETTLE_MARGIN_MS,
-};
+use gantz_core::limits::{INLINE_RESULT_MAX_BYTES, LEASE_MS, RESULT_MAX_BYTES, SETTLE_MARGIN_MS};
 use gantz_core::manifest::ToolSpec;
 use gantz_core::outcome::{ErrorKind, Failure, JobError, Outcome, Retry};
-use gantz_core::ports::{BlobError, BlobStore, PortError, PortResult, Ports, Postponed};
+use gantz_core::ports::{BlobError, BlobStore, PortError, PortResult, Ports, Postponed, read_parameters};
 use gantz_core::retry;
 use gantz_core::settle::{AttemptEnd, Settlement, settle};
 use gantz_core::tool::Call;
@@ -223,7 +221,7 @@ impl Worker {
             let message = format!("this worker has no handler `{}`", ready.handler);
             return refused(ErrorKind::HandlerUnavailable, message);
         };
-        let parameters = match self.parameters(parameters).await {
+        let parameters = match read_parameters(&*self.ports.blobs, parameters).await {
             Ok(parameters) => parameters,
             Err(BlobError::Port(error)) if error.is_transient() => {
                 let why = format!("the parameters could not be read: {error}");
@@ -254,16 +252,6 @@ impl Worker {
             success: matches!(end, RunEnd::Ended(AttemptEnd::Answered(Outcome::Done(_)))),
         });
         Ok(end)
-    }
-
-    async fn parameters(&self, parameters: Parameters) -> Result<Value, BlobError> {
-        match parameters {
-            Parameters::Inline(value) => Ok(value),
-            Parameters::Ref(reference) => {
-                let bytes = self.ports.blobs.get(&reference, PARAMETERS_MAX_BYTES).await?;
-                serde_json::from_slice(&bytes).map_err(|_| BlobError::Damaged(reference))
-            }
-        }
     }
 
     /// Tells the breaker. What another attempt could mend speaks against the dependency; a job's own fault, or its
@@ -412,10 +400,7 @@ pub(crate) async fn insist<T, F: Future<Output = PortResult<T>>>(call: impl Fn()
 
 /// Stores a blob of JSON.
 pub(crate) async fn put(blobs: &dyn BlobStore, text: &str) -> PortResult<String> {
-    blobs.put(text.as_bytes().to_vec()).await.map_err(|error| match error {
-        BlobError::Port(error) => error,
-        other => PortError::Permanent(other.to_string()),
-    })
+    Ok(blobs.put(text.as_bytes().to_vec()).await?)
 }
 
 /// A result that does not fit the schema its tool promises is a failure, which the next attempt would repeat.

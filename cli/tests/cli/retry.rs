@@ -54,5 +54,36 @@ async fn what_may_have_run_is_asked_for_by_name() {
     let ran = project.gantz(&["jobs", "-o", "jsonl"]).await;
     assert_eq!(ran.json_lines().len(), 2, "{ran}");
     let ran = project.gantz(&["retry", "nobodys-job"]).await;
-    assert!(ran.refused(1).contains("there is no job `nobodys-job`"), "{ran}");
+    assert!(ran.refused(1).contains("there is no job and no batch `nobodys-job`"), "{ran}");
+}
+
+#[tokio::test]
+async fn a_batch_is_done_again_where_it_did_not_succeed() {
+    let project = Project::with(TOOLS);
+    project.open("first");
+    project.write("lines.jsonl", "{\"gate\": \"first\"}\n{\"gate\": \"second\"}\n{\"gate\": \"third\"}\n");
+    let ran = project.gantz(&["batch", "open", "--jsonl", "lines.jsonl", "--id", "batch-one"]).await;
+    ran.failed(1);
+    project.open("second");
+    project.open("third");
+    let ran = project.gantz(&["retry", "batch-one", "--wait", "-o", "json"]).await;
+    ran.ok();
+    let batch = ran.json();
+    let told = ["status", "total", "retry_of", "left_out"].map(|name| &batch[name]);
+    assert_eq!(told, [&json!("SUCCEEDED"), &json!(2), &json!("batch-one"), &json!(0)]);
+    let ran = project.gantz(&["retry", "batch-one"]).await;
+    assert_eq!(ran.ok().trim(), batch["batch_id"].as_str().expect("an id"));
+    let again = project.gantz(&["retry", batch["batch_id"].as_str().expect("an id")]).await;
+    assert!(again.refused(1).contains("all its children have SUCCEEDED"), "{again}");
+}
+
+#[tokio::test]
+async fn a_batch_leaves_out_what_may_have_happened_and_tells() {
+    let project = Project::with(TOOLS);
+    project.write("lines.jsonl", "{}\n{}\n");
+    project.gantz(&["batch", "once", "--jsonl", "lines.jsonl", "--id", "batch-one"]).await.failed(1);
+    let ran = project.gantz(&["retry", "batch-one", "--wait"]).await;
+    assert!(ran.ok().contains("2 jobs of batch-one left out"), "{ran}");
+    let ran = project.gantz(&["retry", "batch-one", "--even-if-it-ran"]).await;
+    assert!(ran.refused(1).contains("was retried before"), "{ran}");
 }

@@ -23,7 +23,7 @@ async fn help_fits_a_screen() {
       status       Show a job or a batch
       result       Print a job's result as JSON
       cancel       Cancel a job, or a batch with all its children
-      retry        Do a job again that ended without success, as a new job
+      retry        Do a job, or a batch's jobs, again that ended without success
       jobs         List jobs, newest first
       why          Tell a job's story: its attempts, what held it up, how it ended
       events       List ends of jobs and batches, oldest first: what is sent to the event bus on AWS

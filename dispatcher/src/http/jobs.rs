@@ -22,6 +22,7 @@ use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::query::Query;
 use super::{Door, wait};
+use crate::retry::Retried;
 
 pub(super) async fn submit(
     State(door): State<Door>,
@@ -92,12 +93,14 @@ pub(super) async fn cancel(State(door): State<Door>, Id(id): Id) -> Result<Respo
     }
 }
 
-/// Submits a job again that ended without success.
+/// Submits a job again that ended without success, or a batch of those children that did.
 pub(super) async fn retry(State(door): State<Door>, Id(id): Id, uri: Uri) -> Result<Response, Problem> {
     let even_if_it_ran = Query::read(&uri, &["even_if_it_ran"])?.flag("even_if_it_ran")?;
     let dispatcher = door.dispatcher.clone();
-    let submitted = to_the_end(async move { dispatcher.retry(&id, even_if_it_ran).await }).await??;
-    Ok(accept::record(&submitted.record))
+    Ok(match to_the_end(async move { dispatcher.retry(&id, even_if_it_ran).await }).await?? {
+        Retried::Job(submitted) => accept::record(&submitted.record),
+        Retried::Batch(submitted) => accept::record(&submitted.record),
+    })
 }
 
 /// A job's result as the answer itself.

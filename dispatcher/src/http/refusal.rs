@@ -35,7 +35,7 @@ impl From<RetryError> for Problem {
         let detail = error.to_string();
         match error {
             RetryError::Unknown(_) => Self::new(ProblemKind::NoSuchJob, detail),
-            RetryError::Refused { id, .. } => {
+            RetryError::Refused { id, .. } | RetryError::Otherwise { id, .. } => {
                 Self::new(ProblemKind::NotRetried, detail).with("id", json!(id))
             }
             RetryError::Submit(error) => error.into(),

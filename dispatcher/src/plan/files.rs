@@ -89,7 +89,7 @@ impl Files {
             }
         }
         let cursor = self.last.as_ref().or(self.resume_after.as_ref());
-        Page { items, cursor: cursor.map(Place::to_cursor).unwrap_or_default(), end }
+        Page { items, cursor: cursor.map(Place::to_cursor).unwrap_or_default(), end, left_out: 0 }
     }
 
     fn item(&mut self, entry: &DirEntry) -> Option<Item> {
@@ -111,7 +111,7 @@ impl Files {
                 self.parameter
             )),
         };
-        Some(Item { parameters, label: Some(shown(path)) })
+        Some(Item { parameters, label: Some(shown(path)), again: None })
     }
 
     /// Whether a former planner came past this path. The walk goes by path components, each as bytes.
@@ -129,7 +129,7 @@ impl Files {
         }
         let label = Some(shown(&path));
         self.last = Some(Place { pattern: self.walked, path });
-        Some(Item { parameters: Err(error.to_string()), label })
+        Some(Item { parameters: Err(error.to_string()), label, again: None })
     }
 }
 

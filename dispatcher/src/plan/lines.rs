@@ -56,7 +56,7 @@ impl Lines {
                 }
             }
         }
-        Page { items, cursor: self.cursor(), end }
+        Page { items, cursor: self.cursor(), end, left_out: 0 }
     }
 
     /// Where to go on.
@@ -99,7 +99,7 @@ fn item(number: u64, line: &[u8]) -> Option<Item> {
     } else {
         parse(number, line)
     };
-    Some(Item { parameters, label: Some(format!("line {number}")) })
+    Some(Item { parameters, label: Some(format!("line {number}")), again: None })
 }
 
 fn parse(number: u64, line: &[u8]) -> Result<Map<String, Value>, String> {

@@ -11,7 +11,7 @@ use gantz_core::ports::{PortError, Ports};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::submit::{SubmitError, blob_error};
+use crate::submit::SubmitError;
 
 /// What the planner is told to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,13 @@ pub enum StoredSource {
     },
     /// The objects of a bucket.
     Objects(ObjectPrefix),
+    /// Children of an earlier batch that ended without success.
+    Unsuccessful {
+        /// The batch.
+        batch: JobId,
+        /// Whether those are done again, too, that may have done what must not happen twice.
+        even_if_it_ran: bool,
+    },
 }
 
 impl PlanMessage {
@@ -74,6 +81,9 @@ impl PlanMessage {
             BatchSource::Jsonl(path) => StoredSource::Jsonl(path),
             BatchSource::Files { patterns, parameter } => StoredSource::Files { patterns, parameter },
             BatchSource::Objects(place) => StoredSource::Objects(place),
+            BatchSource::Unsuccessful { batch, even_if_it_ran } => {
+                StoredSource::Unsuccessful { batch, even_if_it_ran }
+            }
         };
         let plan = Self::Batch { batch_id: batch_id.clone(), source, shared };
         // Found out only when it is sent, after the batch was recorded, the batch would wait for ever.
@@ -99,7 +109,7 @@ impl PlanMessage {
 }
 
 /// Puts items into blobs, as lines, and returns their references in order.
-async fn check_in(ports: &Ports, items: Vec<Value>) -> Result<Vec<String>, SubmitError> {
+async fn check_in(ports: &Ports, items: Vec<Value>) -> Result<Vec<String>, PortError> {
     let mut references = Vec::new();
     let mut part = Vec::new();
     for item in items {
@@ -107,11 +117,11 @@ async fn check_in(ports: &Ports, items: Vec<Value>) -> Result<Vec<String>, Submi
         // So much of it is enough to refuse it by, when it is its turn.
         line.truncate(PARAMETERS_MAX_BYTES + 1);
         if part.len() + line.len() >= BATCH_PART_MAX_BYTES {
-            references.push(ports.blobs.put(std::mem::take(&mut part)).await.map_err(blob_error)?);
+            references.push(ports.blobs.put(std::mem::take(&mut part)).await?);
         }
         part.extend(line);
         part.push(b'\n');
     }
-    references.push(ports.blobs.put(part).await.map_err(blob_error)?);
+    references.push(ports.blobs.put(part).await?);
     Ok(references)
 }

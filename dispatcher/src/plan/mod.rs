@@ -15,6 +15,7 @@ mod parts;
 mod pattern;
 mod planner;
 mod turn;
+mod unsuccessful;
 
 pub use message::{PlanMessage, StoredSource};
 pub(crate) use turn::Turn;
@@ -136,7 +137,7 @@ async fn carry_out(turn: &Turn<'_>, plan: PlanMessage, spared: &Path) -> Result<
         PlanMessage::Batch { batch_id, source, shared } => {
             let progress = turn.dispatcher.ports.batches.progress(&batch_id).await?;
             let Some(progress) = progress else { return Ok(StepEnd::Done) };
-            Planner { turn, batch: progress.batch, shared }.plan(&source, spared).await
+            Planner { turn, batch: progress.batch, shared, left_out: 0 }.plan(&source, spared).await
         }
         PlanMessage::Cancel { batch_id } => cancel::if_asked(turn, &batch_id).await,
         PlanMessage::Scan { scan, scheduled_at_ms } => scan::step(turn, scan, scheduled_at_ms).await,

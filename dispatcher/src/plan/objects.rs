@@ -52,7 +52,7 @@ impl Objects {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Page { items, cursor: self.last.clone().unwrap_or_default(), end })
+        Ok(Page { items, cursor: self.last.clone().unwrap_or_default(), end, left_out: 0 })
     }
 
     /// Lists a page more; false at the end.
@@ -71,6 +71,6 @@ impl Objects {
         }
         let parameters = [("bucket", &self.place.bucket), ("key", &object.key)]
             .map(|(name, value)| (name.to_owned(), Value::from(value.as_str())));
-        Some(Item { parameters: Ok(Map::from_iter(parameters)), label: Some(object.key) })
+        Some(Item { parameters: Ok(Map::from_iter(parameters)), label: Some(object.key), again: None })
     }
 }

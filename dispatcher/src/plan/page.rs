@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use gantz_core::ids::JobId;
 use gantz_core::limits::{BATCH_SHARD_CHILDREN, PARAMETERS_MAX_BYTES};
 use gantz_core::manifest::ToolSpec;
 use gantz_core::ports::{BlobError, BlobStore, PortError, PortResult};
@@ -14,6 +15,7 @@ use super::files::Files;
 use super::lines::Lines;
 use super::objects::Objects;
 use super::parts::Parts;
+use super::unsuccessful::Unsuccessful;
 use crate::submit::{Dispatcher, NO_OBJECTS};
 
 /// A written page: a shard's items at their largest, and what is around them.
@@ -26,6 +28,16 @@ pub(super) struct Item {
     pub(super) parameters: Result<Map<String, Value>, String>,
     /// What a person calls it.
     pub(super) label: Option<String>,
+    /// The job that it does again, if it does.
+    pub(super) again: Option<Again>,
+}
+
+/// A job that is done again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Again {
+    pub(super) retry_of: JobId,
+    /// What a keyed tool's provider knows its effect by.
+    pub(super) effect_key: JobId,
 }
 
 /// Some items, and where to go on. A page is full unless it is the last.
@@ -35,6 +47,8 @@ pub(super) struct Page {
     pub(super) cursor: String,
     /// Present on the last page: the source's end, or what cut it short.
     pub(super) end: Option<Result<(), String>>,
+    /// What the source had and no page has, from its beginning to the end of this one.
+    pub(super) left_out: u32,
 }
 
 /// A page as it is written down.
@@ -46,6 +60,11 @@ struct WrittenPage {
     is_last: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cut_short: Option<String>,
+    #[serde(default)]
+    left_out: u32,
+    /// Parameters that the batch's children share, for who reads the page without the batch.
+    #[serde(default)]
+    shared: Map<String, Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,47 +75,87 @@ struct WrittenItem {
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     label: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    again: Option<Again>,
 }
 
 impl Page {
     /// Writes it down, so that a planner which starts again plans the same.
-    pub(super) async fn write(&self, blobs: &dyn BlobStore) -> PortResult<String> {
+    pub(super) async fn write(
+        &self,
+        blobs: &dyn BlobStore,
+        shared: &Map<String, Value>,
+    ) -> PortResult<String> {
         let items = self.items.iter().map(|item| WrittenItem {
             parameters: item.parameters.as_ref().ok().cloned(),
             error: item.parameters.as_ref().err().cloned(),
             label: item.label.clone(),
+            again: item.again.clone(),
         });
         let page = WrittenPage {
             items: items.collect(),
             cursor: self.cursor.clone(),
             is_last: self.end.is_some(),
             cut_short: self.end.clone().and_then(Result::err),
+            left_out: self.left_out,
+            shared: shared.clone(),
         };
         let bytes = serde_json::to_vec(&page).map_err(|error| PortError::Permanent(error.to_string()))?;
-        blobs.put(bytes).await.map_err(|error| match error {
-            BlobError::Port(error) => error,
-            error => PortError::Permanent(error.to_string()),
-        })
+        Ok(blobs.put(bytes).await?)
     }
 
     /// The page that was written there, or why it cannot be had any more.
     pub(super) async fn read(blobs: &dyn BlobStore, reference: &str) -> PortResult<Result<Self, String>> {
-        let lost = |error: String| Ok(Err(format!("a page of the plan is lost: {error}")));
-        let bytes = match blobs.get(reference, WRITTEN_MAX_BYTES).await {
-            Ok(bytes) => bytes,
-            Err(BlobError::Port(error)) => return Err(error),
-            Err(error) => return lost(error.to_string()),
-        };
-        let page: WrittenPage = match serde_json::from_slice(&bytes) {
+        let page = match WrittenPage::read(blobs, reference).await? {
             Ok(page) => page,
-            Err(error) => return lost(error.to_string()),
+            Err(error) => return Ok(Err(format!("a page of the plan is lost: {error}"))),
         };
-        let items = page.items.into_iter().map(|item| Item {
+        let end = page.is_last.then(|| page.cut_short.map_or(Ok(()), Err));
+        let items = page.items.into_iter().map(Item::from).collect();
+        Ok(Ok(Self { items, cursor: page.cursor, end, left_out: page.left_out }))
+    }
+}
+
+/// The children of the page that was written there, with all their parameters, or why they cannot be had any more.
+pub(super) async fn children(
+    blobs: &dyn BlobStore,
+    reference: &str,
+) -> PortResult<Result<Vec<Item>, String>> {
+    let WrittenPage { items, shared, .. } = match WrittenPage::read(blobs, reference).await? {
+        Ok(page) => page,
+        Err(error) => return Ok(Err(error)),
+    };
+    let complete = |written| {
+        let item = Item::from(written);
+        Item { parameters: item.parameters.map(|own| together(&shared, own)), ..item }
+    };
+    Ok(Ok(items.into_iter().map(complete).collect()))
+}
+
+/// A child's parameters: what it shares with the others, unless its own say otherwise.
+pub(super) fn together(shared: &Map<String, Value>, own: Map<String, Value>) -> Map<String, Value> {
+    let mut all = shared.clone();
+    all.extend(own);
+    all
+}
+
+impl WrittenPage {
+    async fn read(blobs: &dyn BlobStore, reference: &str) -> PortResult<Result<Self, String>> {
+        match blobs.get(reference, WRITTEN_MAX_BYTES).await {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_err(|error| error.to_string())),
+            Err(BlobError::Port(error)) => Err(error),
+            Err(error) => Ok(Err(error.to_string())),
+        }
+    }
+}
+
+impl From<WrittenItem> for Item {
+    fn from(item: WrittenItem) -> Self {
+        Self {
             parameters: item.parameters.ok_or_else(|| item.error.unwrap_or_default()),
             label: item.label,
-        });
-        let end = page.is_last.then(|| page.cut_short.map_or(Ok(()), Err));
-        Ok(Ok(Self { items: items.collect(), cursor: page.cursor, end }))
+            again: item.again,
+        }
     }
 }
 
@@ -115,6 +174,7 @@ pub(super) enum Source {
     Lines(Box<Lines>),
     Files(Box<Files>),
     Objects(Box<Objects>),
+    Unsuccessful(Box<Unsuccessful>),
 }
 
 impl Source {
@@ -147,6 +207,11 @@ impl Source {
                 let list = dispatcher.objects.clone().ok_or_else(|| NO_OBJECTS.to_owned());
                 list.map(|list| Self::Objects(Box::new(Objects::open(list, place.clone(), cursor))))
             }
+            StoredSource::Unsuccessful { batch, even_if_it_ran } => {
+                return Unsuccessful::open(dispatcher, batch, *even_if_it_ran, cursor.as_deref())
+                    .await
+                    .map(|children| Self::Unsuccessful(Box::new(children)));
+            }
         };
         opened.map_err(SourceError::Final)
     }
@@ -172,6 +237,10 @@ impl Source {
             Self::Objects(mut objects) => {
                 let page = objects.next_page(size).await?;
                 Ok((Self::Objects(objects), page))
+            }
+            Self::Unsuccessful(mut children) => {
+                let page = children.next_page(size).await?;
+                Ok((Self::Unsuccessful(children), page))
             }
         }
     }

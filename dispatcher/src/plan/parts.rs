@@ -62,7 +62,7 @@ impl Parts {
             }
             if end.is_some() || items.len() == size {
                 let cursor = format!("{} {}", self.part, self.lines.cursor());
-                return Ok((self, Page { items, cursor, end }));
+                return Ok((self, Page { items, cursor, end, left_out: 0 }));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use gantz_core::admit::{Admission, Family, admit_child, child_record};
-use gantz_core::batch::{BatchRecord, PlannedShard, shard_of};
+use gantz_core::batch::{BatchRecord, PlannedShard, PlanningEnd, shard_of};
 use gantz_core::event;
 use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
@@ -14,7 +14,7 @@ use gantz_core::manifest::ToolSpec;
 use gantz_core::outcome::{ErrorKind, JobError};
 use serde_json::{Map, Value};
 
-use super::page::{Item, Page, Source, SourceError};
+use super::page::{Again, Item, Page, Source, SourceError, together};
 use super::turn::Turn;
 use super::{StepEnd, StoredSource, cancel};
 use crate::submit::SubmitError;
@@ -34,6 +34,8 @@ pub(super) struct Planner<'a> {
     pub(super) turn: &'a Turn<'a>,
     pub(super) batch: BatchRecord,
     pub(super) shared: Map<String, Value>,
+    /// What the source has had so far and the batch has not.
+    pub(super) left_out: u32,
 }
 
 impl Planner<'_> {
@@ -90,6 +92,7 @@ impl Planner<'_> {
         page: Page,
         written: Option<String>,
     ) -> Result<Planned, SubmitError> {
+        self.left_out = page.left_out;
         if page.items.is_empty() {
             return Ok(page.end.map_or(Planned::More, |end| Planned::Over(end.err())));
         }
@@ -101,7 +104,7 @@ impl Planner<'_> {
         }
         let reference = match written {
             Some(reference) => reference,
-            None => page.write(&*ports.blobs).await?,
+            None => page.write(&*ports.blobs, &self.shared).await?,
         };
         let shard = PlannedShard { number, children, page: Some(reference.clone()) };
         let Some(row) = ports.batches.open_shard(&self.batch.id, shard.clone()).await? else {
@@ -114,7 +117,7 @@ impl Planner<'_> {
         if row.planned > shard.first_index() || row.page.is_some_and(|page| page != reference) {
             return Ok(Planned::Overtaken);
         }
-        let Page { items, cursor, end } = page;
+        let Page { items, cursor, end, .. } = page;
         self.shard(tool, shard, items, cursor).await?;
         Ok(end.map_or(Planned::More, |end| Planned::Over(end.err())))
     }
@@ -155,18 +158,16 @@ impl Planner<'_> {
         item: Item,
     ) -> Result<Admission, (Admission, String)> {
         let now_ms = self.turn.dispatcher.clock.now_ms();
+        let Item { parameters, label, again } = item;
         let refused = |parameters: Value, label: Option<String>, error: String| {
             let record = child_record(tool, family, index, label, &parameters, now_ms);
-            (Admission { record, parameters, delay_ms: 0 }, error)
+            (doing_again(Admission { record, parameters, delay_ms: 0 }, again.clone()), error)
         };
-        let Item { parameters, label } = item;
         let own = match parameters {
             Ok(own) => own,
             Err(error) => return Err(refused(Value::Null, label, error)),
         };
-        let mut all = self.shared.clone();
-        all.extend(own);
-        let parameters = Value::Object(all);
+        let parameters = Value::Object(together(&self.shared, own));
         let admission = match admit_child(tool, family, index, parameters.clone(), label.clone(), now_ms) {
             Ok(admission) => admission,
             Err(error) => return Err(refused(parameters, label, error.to_string())),
@@ -176,7 +177,7 @@ impl Planner<'_> {
         if bytes > PARAMETERS_MAX_BYTES {
             return Err(refused(parameters, label, SubmitError::TooLarge { bytes }.to_string()));
         }
-        Ok(admission)
+        Ok(doing_again(admission, again))
     }
 
     /// A child whose parameters are wrong is recorded as failed, so that nothing of the source is lost.
@@ -203,7 +204,8 @@ impl Planner<'_> {
         }
         let ports = &self.turn.dispatcher.ports;
         let now_ms = self.turn.dispatcher.clock.now_ms();
-        let Some(mut batch) = ports.batches.end_planning(&self.batch.id, error, now_ms).await? else {
+        let end = PlanningEnd { error, left_out: self.left_out };
+        let Some(mut batch) = ports.batches.end_planning(&self.batch.id, end, now_ms).await? else {
             return Ok(StepEnd::Done);
         };
         // From here on no shard is opened any more. One that was opened and not planned is of a planner that died and
@@ -237,6 +239,14 @@ impl Planner<'_> {
         }
         Ok(ended)
     }
+}
+
+fn doing_again(mut child: Admission, again: Option<Again>) -> Admission {
+    if let Some(Again { retry_of, effect_key }) = again {
+        child.record.retry_of = Some(retry_of);
+        child.record.effect_key = Some(effect_key);
+    }
+    child
 }
 
 pub(super) fn first_of(shard: u32) -> u32 {

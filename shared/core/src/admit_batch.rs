@@ -96,6 +96,13 @@ pub enum BatchSource {
     },
     /// Every object of a bucket whose key begins with a prefix.
     Objects(ObjectPrefix),
+    /// The children of an earlier batch that ended without success.
+    Unsuccessful {
+        /// The batch, which has ended.
+        batch: JobId,
+        /// Whether those are done again, too, that may have done what must not happen twice.
+        even_if_it_ran: bool,
+    },
 }
 
 /// A batch that may be recorded and planned.
@@ -134,14 +141,31 @@ pub fn admit_batch(
     let deadline_ms = Some(deadline_ms(spec.deadline.as_ref(), now_ms, 0)?);
     let source = source(spec.items, spec.jsonl, spec.files, spec.s3, spec.path_parameter)?;
     check_fit(tool, &source)?;
+    let place = Place { tenant, lane, deadline_ms };
     let record = BatchRecord {
+        tolerate: spec.tolerate.unwrap_or(Tolerance::NONE),
+        ..new_batch(id, tool, place, &source, &spec.parameters, now_ms)
+    };
+    Ok(BatchAdmission { record, source, shared: spec.parameters })
+}
+
+/// A batch of `tool` none of whose children may fail.
+pub(crate) fn new_batch(
+    id: JobId,
+    tool: &ToolSpec,
+    place: Place,
+    source: &BatchSource,
+    shared: &Map<String, Value>,
+    now_ms: u64,
+) -> BatchRecord {
+    BatchRecord {
         id,
         tool: tool.name.clone(),
-        tenant,
-        lane,
+        tenant: place.tenant,
+        lane: place.lane,
         status: JobStatus::Running,
-        tolerate: spec.tolerate.unwrap_or(Tolerance::NONE),
-        source_hash: source_hash(&source, &spec.parameters),
+        tolerate: Tolerance::NONE,
+        source_hash: source_hash(source, shared),
         planned: 0,
         planning_done: false,
         cursor: None,
@@ -149,13 +173,14 @@ pub fn admit_batch(
         planning_error: None,
         open_shards: BTreeSet::new(),
         closed_ahead: BTreeSet::new(),
+        retry_of: None,
+        left_out: 0,
         counts: Counts::default(),
         cancel_requested_at_ms: None,
-        deadline_ms,
+        deadline_ms: place.deadline_ms,
         created_at_ms: now_ms,
         finished_at_ms: None,
-    };
-    Ok(BatchAdmission { record, source, shared: spec.parameters })
+    }
 }
 
 impl BatchRecord {
@@ -214,7 +239,7 @@ fn source(
 /// Whether the tool has the parameters that the source gives each child.
 fn check_fit(tool: &ToolSpec, source: &BatchSource) -> Result<(), Rejection> {
     match source {
-        BatchSource::Items(_) | BatchSource::Jsonl(_) => Ok(()),
+        BatchSource::Items(_) | BatchSource::Jsonl(_) | BatchSource::Unsuccessful { .. } => Ok(()),
         BatchSource::Objects(_) => takes_objects(tool),
         BatchSource::Files { parameter, .. } => {
             if tool.parameters.iter().any(|known| known.name == *parameter) {

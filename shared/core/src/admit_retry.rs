@@ -1,9 +1,12 @@
-//! Admission of a job that is to be done again.
+//! Admission of a job, or of a batch's children, that are to be done again.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::admit::{Admission, Origin, Rejection, admit};
+use crate::admit::{Admission, Origin, Place, Rejection, admit, deadline_ms, find_tool};
+use crate::admit_batch::{BatchAdmission, BatchSource, new_batch};
+use crate::batch::{BatchProgress, BatchRecord};
 use crate::envelope::Parameters;
+use crate::ids::{JobId, Lane};
 use crate::job::{JobRecord, JobStatus};
 use crate::manifest::Manifest;
 use crate::policy::Effects;
@@ -26,6 +29,9 @@ pub enum RetryRefusal {
         "its tool must not run twice and was started, so it may have done what it does; look there, then retry with `even_if_it_ran`"
     )]
     MayHaveRun,
+    /// All of a batch's children succeeded.
+    #[error("all its children have SUCCEEDED")]
+    NoneFailed,
     /// Whoever ended it did not know them.
     #[error(
         "its parameters are not kept: nobody has received its message since it was ended, or it was refused before"
@@ -64,7 +70,7 @@ pub fn admit_retry(
     now_ms: u64,
     random: [u64; 2],
 ) -> Result<Admission, Rejection> {
-    let still_known = manifest.lanes().any(|(lane, _)| *lane == row.lane);
+    let still_known = is_known(&row.lane, manifest);
     let spec = JobSpec {
         tenant: Some(row.tenant.to_string()),
         lane: still_known.then(|| row.lane.to_string()),
@@ -76,4 +82,48 @@ pub fn admit_retry(
     admission.record.retry_of = Some(row.id.clone());
     admission.record.effect_key = Some(row.effect_key().clone());
     Ok(admission)
+}
+
+/// Whether a batch has ended and has children to do again.
+///
+/// # Errors
+/// When it has not.
+pub fn may_retry_batch(progress: &BatchProgress) -> Result<(), RetryRefusal> {
+    if !progress.batch.is_finished() {
+        return Err(RetryRefusal::NotEnded(progress.batch.status));
+    }
+    if progress.totals.unsuccessful() == 0 {
+        return Err(RetryRefusal::NoneFailed);
+    }
+    Ok(())
+}
+
+/// Admits a batch of those children of `row` that ended without success, as the manifest is now. Each is looked at when
+/// it is planned.
+///
+/// # Errors
+/// When the manifest no longer has the tool.
+pub fn admit_batch_retry(
+    row: &BatchRecord,
+    even_if_it_ran: bool,
+    manifest: &Manifest,
+    now_ms: u64,
+) -> Result<BatchAdmission, Rejection> {
+    let tool = find_tool(manifest, &row.tool)?;
+    let lane = if is_known(&row.lane, manifest) { &row.lane } else { &tool.policy.lane };
+    let deadline_ms = Some(deadline_ms(None, now_ms, 0)?);
+    let place = Place { tenant: row.tenant.clone(), lane: lane.clone(), deadline_ms };
+    let id = JobId::from_key(&row.tenant, SOURCE, row.id.as_str());
+    let source = BatchSource::Unsuccessful { batch: row.id.clone(), even_if_it_ran };
+    let shared = Map::new();
+    let record = BatchRecord {
+        tolerate: row.tolerate,
+        retry_of: Some(row.id.clone()),
+        ..new_batch(id, tool, place, &source, &shared, now_ms)
+    };
+    Ok(BatchAdmission { record, source, shared })
+}
+
+fn is_known(lane: &Lane, manifest: &Manifest) -> bool {
+    manifest.lanes().any(|(known, _)| known == lane)
 }

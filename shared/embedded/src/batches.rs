@@ -1,7 +1,9 @@
 //! `BatchStore`: a batch's record as JSON in one row, its shards' marks in others.
 
 use async_trait::async_trait;
-use gantz_core::batch::{BatchProgress, BatchRecord, Mark, PlannedShard, Shard, shard_of};
+use gantz_core::batch::{
+    BatchProgress, BatchRecord, Mark, PlannedShard, PlanningEnd, Shard, ShardRecord, shard_of,
+};
 use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
@@ -41,12 +43,16 @@ impl BatchStore for Embedded {
             .call(move |connection| {
                 let Some(mut batch) = read(connection, &id)? else { return Ok(None) };
                 if batch.open_shard(&shard) {
-                    write_shard(connection, &id, shard.number, &Shard::open(shard.children))?;
+                    open_shard(connection, &id, &shard)?;
                     write(connection, &batch)?;
                 }
                 Ok(Some(batch))
             })
             .await
+    }
+
+    async fn shard(&self, id: &JobId, number: u32) -> PortResult<Option<ShardRecord>> {
+        self.view.shard(id, number).await
     }
 
     async fn advance(&self, id: &JobId, shard: PlannedShard, cursor: Option<String>) -> PortResult<()> {
@@ -56,14 +62,11 @@ impl BatchStore for Embedded {
     async fn end_planning(
         &self,
         id: &JobId,
-        error: Option<String>,
+        end: PlanningEnd,
         now_ms: u64,
     ) -> PortResult<Option<BatchRecord>> {
         self.change_batch(id, move |batch| {
-            if !batch.planning_done {
-                batch.planning_done = true;
-                batch.planning_error = error;
-            }
+            batch.end_planning(end);
             let _ended = batch.finish_if_complete(now_ms);
         })
         .await
@@ -138,6 +141,19 @@ pub(crate) fn list(connection: &Connection, limit: usize) -> rusqlite::Result<Ve
     found.collect()
 }
 
+pub(crate) fn shard(
+    connection: &Connection,
+    id: &JobId,
+    number: u32,
+) -> rusqlite::Result<Option<ShardRecord>> {
+    connection
+        .prepare_cached("SELECT marks, page FROM shards WHERE batch = ?1 AND number = ?2")?
+        .query_row(params![id.as_str(), number], |row| {
+            Ok(ShardRecord { shard: Shard::from_marks(row.get(0)?), page: row.get(1)? })
+        })
+        .optional()
+}
+
 fn mark(
     connection: &Connection,
     id: &JobId,
@@ -194,12 +210,16 @@ fn read_shard(
         .optional()
 }
 
+fn open_shard(connection: &Connection, id: &JobId, shard: &PlannedShard) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO shards (batch, number, marks, page) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![id.as_str(), shard.number, Shard::open(shard.children).marks(), shard.page])?;
+    Ok(())
+}
+
 fn write_shard(connection: &Connection, id: &JobId, number: u32, shard: &Shard) -> rusqlite::Result<()> {
     connection
-        .prepare_cached(
-            "INSERT INTO shards (batch, number, marks) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (batch, number) DO UPDATE SET marks = ?3",
-        )?
+        .prepare_cached("UPDATE shards SET marks = ?3 WHERE batch = ?1 AND number = ?2")?
         .execute(params![id.as_str(), number, shard.marks()])?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gantz_core::batch::{BatchProgress, BatchRecord};
+use gantz_core::batch::{BatchProgress, BatchRecord, ShardRecord};
 use gantz_core::ids::{JobId, Lane, QueueName};
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{BlobError, JobFilter, JobPage, PortResult};
@@ -90,6 +90,15 @@ impl View {
     pub async fn batch(&self, id: &JobId) -> PortResult<Option<BatchProgress>> {
         let id = id.clone();
         self.readers.call(move |connection| batches::progress(connection, &id)).await
+    }
+
+    /// A batch's shard.
+    ///
+    /// # Errors
+    /// See [`View::job`].
+    pub async fn shard(&self, batch: &JobId, number: u32) -> PortResult<Option<ShardRecord>> {
+        let batch = batch.clone();
+        self.readers.call(move |connection| batches::shard(connection, &batch, number)).await
     }
 
     /// Batches, newest first.

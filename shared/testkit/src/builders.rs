@@ -157,6 +157,8 @@ pub fn batch(id: &JobId) -> BatchRecord {
         planning_error: None,
         open_shards: BTreeSet::new(),
         closed_ahead: BTreeSet::new(),
+        retry_of: None,
+        left_out: 0,
         counts: Counts::default(),
         cancel_requested_at_ms: None,
         deadline_ms: None,

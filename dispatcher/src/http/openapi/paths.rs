@@ -128,11 +128,13 @@ fn cancel() -> Value {
 }
 
 fn retry() -> Value {
+    let record = json!({ "anyOf": [schema("Job"), schema("Batch")] });
     json!({
         "operationId": "retry",
-        "summary": "Submit a job again that ended without success",
-        "description": "A new job with the same parameters, whose `retry_of` names the old one. Asking again gives the \
-            same new job.",
+        "summary": "Do a job, or a batch's children, again that ended without success",
+        "description": "For a job a new one with the same parameters, for a batch a new one of those children; \
+            `retry_of` names the old one. Children that must not run twice and may have run are left out and counted. \
+            Asking again gives the same.",
         "parameters": [
             id(),
             query(
@@ -144,11 +146,11 @@ fn retry() -> Value {
         "responses": answers(
             json!({
                 "200": json_answer(
-                    "The new job, which was submitted before and has ended.",
-                    &schema("Job"),
+                    "The new one, which was submitted before and has ended.",
+                    &record,
                     &["Content-Location"],
                 ),
-                "202": json_answer("The new job, which has not ended yet.", &schema("Job"), &["Location"]),
+                "202": json_answer("The new one, which has not ended yet.", &record, &["Location"]),
             }),
             &[
                 InvalidId, InvalidQuery, InvalidField, UnknownTool, InvalidParameters, NoSuchJob, NotRetried,

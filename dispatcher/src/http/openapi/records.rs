@@ -131,6 +131,8 @@ fn batch() -> Value {
             "by_status": by_status(),
             "tolerate": { "type": "string", "description": "How many children may fail, such as `3` or `2.5%`." },
             "planning_error": { "type": "string", "description": "Why planning stopped early." },
+            "retry_of": schema("Id"),
+            "left_out": number("Children of that batch that are not done again, as they may have run; known at the end of planning."),
             "cancel_requested_at": time("When somebody asked to cancel it."),
             "deadline": time("When its children are no longer worth doing."),
             "started_at": time("When it was accepted."),

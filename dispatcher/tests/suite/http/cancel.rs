@@ -1,5 +1,6 @@
 //! Cancelling jobs and batches by id.
 
+use gantz_core::batch::PlanningEnd;
 use gantz_testkit::builders::{NOW_MS, job_id, succeeded};
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ async fn a_batch_is_asked_to_and_what_is_unknown_is_not_found() {
     assert_eq!((code, &batch["cancel_requested_at"]), (202, &json!(NOW_MS)));
     // One message to plan it, one to cancel its children.
     assert_eq!(app.depth().await, 2);
-    app.ports.batches.end_planning(&job_id("batch-0001"), None, NOW_MS).await.unwrap();
+    app.ports.batches.end_planning(&job_id("batch-0001"), PlanningEnd::default(), NOW_MS).await.unwrap();
     assert_eq!(cancel(&app, "batch-0001").await.0, 200);
     assert_eq!(app.depth().await, 2);
     assert_eq!(cancel(&app, "nobody-01").await.0, 404);

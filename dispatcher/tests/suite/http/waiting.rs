@@ -1,5 +1,6 @@
 //! Waiting for the end, in real time where a job ends early, in paused time where none does.
 
+use gantz_core::batch::PlanningEnd;
 use std::time::Duration;
 
 use gantz_testkit::builders::{NOW_MS, job_id, succeeded};
@@ -73,7 +74,7 @@ async fn a_batch_is_waited_for_until_it_ends_or_time_is_up() {
     assert_eq!(status(&app.get("/batches/batch-0001?wait=3").await), (200, json!("RUNNING")));
     assert_eq!(began.elapsed().as_secs(), 3);
     // Nothing was planned, so the end of planning is the end of it.
-    app.ports.batches.end_planning(&job_id("batch-0001"), None, NOW_MS).await.unwrap();
+    app.ports.batches.end_planning(&job_id("batch-0001"), PlanningEnd::default(), NOW_MS).await.unwrap();
     assert_eq!(status(&app.get("/batches/batch-0001?wait=25").await), (200, json!("SUCCEEDED")));
     assert_eq!(began.elapsed().as_secs(), 3);
 }

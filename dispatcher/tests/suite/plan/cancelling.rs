@@ -1,7 +1,7 @@
 //! Cancelling a batch before, while and after it is planned, with and without an earlier crash. It always ends, and as
 //! cancelled.
 
-use gantz_core::batch::{BatchProgress, PlannedShard};
+use gantz_core::batch::{BatchProgress, PlannedShard, PlanningEnd};
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
 use serde_json::{Value, json};
@@ -150,10 +150,8 @@ async fn planning_that_ended_while_another_planner_opened_a_shard_leaves_nothing
     plan_shards(&world, 1_000, 1).await;
     world.open_shard(1, 200).await;
     let batches = &world.ports().batches;
-    batches
-        .end_planning(&batch(), Some("the other one found no source".into()), world.now_ms())
-        .await
-        .unwrap();
+    let early = PlanningEnd { error: Some("the other one found no source".into()), left_out: 0 };
+    batches.end_planning(&batch(), early, world.now_ms()).await.unwrap();
     world.plan_all().await;
     world.work(|_| false).await;
     let end = world.progress().await;

@@ -3,6 +3,7 @@
 mod bucket;
 mod world;
 
+mod again;
 mod cancelling;
 mod files;
 mod interrupted;

@@ -47,6 +47,12 @@ tools:
       path: {type: string, required: true}
       mood: {type: string}
     handler: test.read
+  pay:
+    description: Must not happen twice
+    parameters:
+      text: {type: string, required: true}
+    handler: test.pay
+    effects: at_most_once
   fetch:
     description: Reads an object
     parameters:
@@ -369,12 +375,20 @@ impl World {
     }
 
     pub(crate) async fn progress(&self) -> BatchProgress {
-        self.ports().batches.progress(&batch()).await.unwrap().unwrap()
+        self.progress_of(&batch()).await
+    }
+
+    pub(crate) async fn progress_of(&self, id: &JobId) -> BatchProgress {
+        self.ports().batches.progress(id).await.unwrap().unwrap()
     }
 
     /// The batch's children, in the order of their places.
     pub(crate) async fn children(&self) -> Vec<JobRecord> {
-        let filter = JobFilter { parent: Some(batch()), ..JobFilter::default() };
+        self.children_of(&batch()).await
+    }
+
+    pub(crate) async fn children_of(&self, id: &JobId) -> Vec<JobRecord> {
+        let filter = JobFilter { parent: Some(id.clone()), ..JobFilter::default() };
         let (mut children, mut cursor) = (Vec::new(), None);
         loop {
             let page = self.ports().jobs.list(&filter, 1_000, cursor.as_deref()).await.unwrap();
@@ -415,7 +429,8 @@ impl World {
         let wish = claim(&first_seen, "worker", self.now_ms());
         let (row, ran) = match self.ports().jobs.claim(wish).await.unwrap() {
             ClaimVerdict::Granted(row) => {
-                let ending = if fails(index) { failed() } else { succeeded() };
+                let kept = Some(envelope.parameters.clone());
+                let ending = if fails(index) { failed().keeping(kept) } else { succeeded() };
                 match self.ports().jobs.finish(&held(&row), ending, self.now_ms()).await.unwrap() {
                     FinishVerdict::Committed(row) => (row, true),
                     other => panic!("{other:?}"),
@@ -431,7 +446,8 @@ impl World {
             }
             other => panic!("{other:?}"),
         };
-        let _ended = self.ports().batches.mark(&batch(), index, row.status, self.now_ms()).await.unwrap();
+        let parent = row.parent.as_ref().unwrap();
+        let _ended = self.ports().batches.mark(parent, index, row.status, self.now_ms()).await.unwrap();
         if !ran {
             return None;
         }

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gantz_core::batch::{BatchProgress, BatchRecord, PlannedShard, shard_of};
+use gantz_core::batch::{BatchProgress, BatchRecord, PlannedShard, PlanningEnd, ShardRecord, shard_of};
 use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
@@ -69,6 +69,10 @@ impl BatchStore for Batches {
         self.change_with_shard(id, open).await.map(record)
     }
 
+    async fn shard(&self, id: &JobId, number: u32) -> PortResult<Option<ShardRecord>> {
+        Ok(self.read_shard(id, number).await?.map(ShardRow::into_record))
+    }
+
     async fn advance(&self, id: &JobId, shard: PlannedShard, cursor: Option<String>) -> PortResult<()> {
         self.change(id, |row| row.record.advance(&shard, cursor.clone())).await.map(|_| ())
     }
@@ -76,14 +80,11 @@ impl BatchStore for Batches {
     async fn end_planning(
         &self,
         id: &JobId,
-        error: Option<String>,
+        end: PlanningEnd,
         now_ms: u64,
     ) -> PortResult<Option<BatchRecord>> {
         let changed = self.change(id, |row| {
-            if !row.record.planning_done {
-                row.record.planning_done = true;
-                row.record.planning_error.clone_from(&error);
-            }
+            row.record.end_planning(end.clone());
             let _ended = row.record.finish_if_complete(now_ms);
         });
         changed.await.map(record)

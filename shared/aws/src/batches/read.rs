@@ -22,17 +22,25 @@ const IS_BATCH: &str = "begins_with(#pk, :prefix) AND attribute_exists(#tool)";
 
 impl Batches {
     pub(super) async fn read(&self, id: &JobId) -> PortResult<Option<Row>> {
+        self.item(row::key(id)).await?.map(Row::read).transpose()
+    }
+
+    pub(super) async fn read_shard(&self, id: &JobId, number: u32) -> PortResult<Option<ShardRow>> {
+        Ok(self.item(shard::key(id, number)).await?.map(ShardRow))
+    }
+
+    async fn item(&self, key: String) -> PortResult<Option<Item>> {
         let output = self
             .session
             .dynamodb()
             .get_item()
             .table_name(&self.settings.table)
-            .key(PK, text(row::key(id)))
+            .key(PK, text(key))
             .consistent_read(true)
             .send()
             .await
             .map_err(|error| port_error("GetItem", &error))?;
-        output.item.map(Row::read).transpose()
+        Ok(output.item)
     }
 
     /// Totals of each of these shards, in no order.

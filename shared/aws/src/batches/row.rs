@@ -105,6 +105,8 @@ mod tests {
             cursor: Some("17".into()),
             planning_error: Some("row 17 is no JSON object".into()),
             open_shards: BTreeSet::from([0, 7, 4_999]),
+            retry_of: Some(job_id("batch-before")),
+            left_out: 3,
             closed_ahead: BTreeSet::from([8]),
             counts: Counts { succeeded: 1_000_000, in_doubt: 1, ..Counts::default() },
             cancel_requested_at_ms: Some(NOW_MS + 5),

@@ -3,7 +3,7 @@
 //! A child's end moves its offset from one set to another: the row is as large as before, and below a kilobyte.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use gantz_core::batch::{BatchRecord, Counts, PlannedShard};
+use gantz_core::batch::{BatchRecord, Counts, PlannedShard, Shard, ShardRecord};
 use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
 use gantz_core::limits::{DEADLINE_MAX_AHEAD_MS, RETENTION_MS};
@@ -18,7 +18,15 @@ const CANCELLED: &str = "cancelled";
 const EXPIRED: &str = "expired";
 const IN_DOUBT: &str = "in_doubt";
 const EXPIRES_AT: &str = "expires_at";
-const ENDINGS: [&str; 5] = [SUCCEEDED, FAILED, CANCELLED, EXPIRED, IN_DOUBT];
+/// The blob in which the shard's children are written down.
+const PAGE: &str = "page";
+const ENDINGS: [(&str, JobStatus); 5] = [
+    (SUCCEEDED, JobStatus::Succeeded),
+    (FAILED, JobStatus::Failed),
+    (CANCELLED, JobStatus::Cancelled),
+    (EXPIRED, JobStatus::Expired),
+    (IN_DOUBT, JobStatus::InDoubt),
+];
 
 /// A shard's row is kept past the end of every child that it may have: without its row the batch would never end. A
 /// year of one kilobyte for 200 children costs less than the write that would shorten it.
@@ -31,11 +39,15 @@ pub(super) fn key(id: &JobId, number: u32) -> String {
 /// The row of a shard none of whose children has ended.
 pub(super) fn opened(batch: &BatchRecord, shard: &PlannedShard) -> Item {
     let pending = (0..shard.children).map(|offset| offset.to_string()).collect();
-    Item::from([
+    let mut item = Item::from([
         (PK.into(), text(key(&batch.id, shard.number))),
         (PENDING.into(), AttributeValue::Ns(pending)),
         (EXPIRES_AT.into(), number((batch.created_at_ms + KEPT_MS) / 1_000)),
-    ])
+    ]);
+    if let Some(page) = &shard.page {
+        item.insert(PAGE.into(), text(page));
+    }
+    item
 }
 
 /// A shard's row as it was read.
@@ -45,14 +57,7 @@ pub(super) struct ShardRow(pub(super) Item);
 impl ShardRow {
     /// The name of the set of children that ended so; none for a child that has not.
     pub(super) fn set_of(status: JobStatus) -> Option<&'static str> {
-        match status {
-            JobStatus::Succeeded => Some(SUCCEEDED),
-            JobStatus::Failed => Some(FAILED),
-            JobStatus::Cancelled => Some(CANCELLED),
-            JobStatus::Expired => Some(EXPIRED),
-            JobStatus::InDoubt => Some(IN_DOUBT),
-            JobStatus::Queued | JobStatus::Running | JobStatus::Waiting => None,
-        }
+        ENDINGS.into_iter().find(|(_, ending)| *ending == status).map(|(name, _)| name)
     }
 
     /// Whether every child has ended.
@@ -63,7 +68,7 @@ impl ShardRow {
     /// Whether the child at `offset` is one of this shard's and has ended.
     pub(super) fn has_ended(&self, offset: u32) -> bool {
         let offset = offset.to_string();
-        ENDINGS.iter().any(|name| self.set(name).contains(&offset))
+        ENDINGS.iter().any(|(name, _)| self.set(name).contains(&offset))
     }
 
     /// Totals of the children that have ended.
@@ -77,6 +82,20 @@ impl ShardRow {
             expired: count(EXPIRED),
             in_doubt: count(IN_DOUBT),
         }
+    }
+
+    pub(super) fn into_record(self) -> ShardRecord {
+        let offsets = |name| self.set(name).iter().filter_map(|offset| offset.parse::<u32>().ok());
+        let all = ENDINGS.iter().flat_map(|(name, _)| offsets(name)).chain(offsets(PENDING));
+        let mut shard = Shard::open(all.max().map_or(0, |last| last + 1));
+        for (name, status) in ENDINGS {
+            for offset in offsets(name) {
+                // Each is in one set only.
+                let _counted = shard.mark(offset, status);
+            }
+        }
+        let page = self.0.get(PAGE).and_then(|page| page.as_s().ok()).cloned();
+        ShardRecord { shard, page }
     }
 
     fn set(&self, name: &str) -> &[String] {

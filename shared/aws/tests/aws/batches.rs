@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::support::{Fleet, env};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use gantz_aws::Batches;
-use gantz_core::batch::{BatchRecord, Counts, PlannedShard};
+use gantz_core::batch::{BatchRecord, Counts, PlannedShard, PlanningEnd};
 use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
 use gantz_core::limits::{BATCH_ID_MAX_CHARS, BATCH_SHARD_CHILDREN, DEADLINE_MAX_AHEAD_MS, RETENTION_MS};
@@ -25,7 +25,7 @@ async fn planned(store: &Batches, id: &str, children: u32) -> JobId {
     assert_eq!(store.open(batch(&id)).await.unwrap(), None);
     assert!(store.open_shard(&id, shard.clone()).await.unwrap().is_some());
     store.advance(&id, shard, Some("end".into())).await.unwrap();
-    store.end_planning(&id, None, NOW_MS + 1).await.unwrap();
+    store.end_planning(&id, PlanningEnd::default(), NOW_MS + 1).await.unwrap();
     id
 }
 
@@ -78,7 +78,7 @@ async fn an_id_is_free_once_its_row_expired(fleet: &Fleet) {
     let store = batches(fleet);
     let id = job_id("expired-batch");
     assert_eq!(store.open(batch(&id)).await.unwrap(), None);
-    assert!(store.end_planning(&id, None, NOW_MS + 1).await.unwrap().is_some());
+    assert!(store.end_planning(&id, PlanningEnd::default(), NOW_MS + 1).await.unwrap().is_some());
     let again = |created_at_ms| BatchRecord { created_at_ms, ..batch(&id) };
     let ended = store.open(again(NOW_MS + RETENTION_MS - 1_000)).await.unwrap();
     assert!(ended.is_some_and(|batch| batch.is_finished()), "there until its time is up");

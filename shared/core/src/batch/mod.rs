@@ -8,7 +8,7 @@ mod shard;
 mod tolerance;
 mod view;
 
-pub use shard::{Counts, Mark, Shard};
+pub use shard::{Counts, Mark, Shard, ShardRecord};
 pub use tolerance::{Tolerance, ToleranceError};
 pub use view::BatchView;
 
@@ -51,6 +51,12 @@ pub struct BatchRecord {
     /// Why planning stopped early, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planning_error: Option<String>,
+    /// The batch whose children without success this one does again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<JobId>,
+    /// Children of that batch that are not done again, as they may have done what must not happen twice.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u32,
     /// Shards with a child that has not ended.
     #[serde(default)]
     pub open_shards: BTreeSet<u32>,
@@ -94,6 +100,15 @@ pub struct PlannedShard {
     pub page: Option<String>,
 }
 
+/// How planning came to its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanningEnd {
+    /// Why it ended early, if it did.
+    pub error: Option<String>,
+    /// What the source had and the batch has not: see [`BatchRecord::left_out`].
+    pub left_out: u32,
+}
+
 impl PlannedShard {
     /// A shard whose children are not written down.
     pub fn new(number: u32, children: u32) -> Self {
@@ -109,6 +124,11 @@ impl PlannedShard {
 /// The shard that the child with this index belongs to.
 pub fn shard_of(index: u32) -> u32 {
     index / limits::BATCH_SHARD_CHILDREN
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn shard_start(number: u32) -> u32 {
@@ -146,6 +166,15 @@ impl BatchRecord {
             self.cursor = cursor;
             self.page = None;
             self.closed_ahead.remove(&shard.number);
+        }
+    }
+
+    /// Makes `planned` final; the first end stands.
+    pub fn end_planning(&mut self, end: PlanningEnd) {
+        if !self.planning_done {
+            self.planning_done = true;
+            self.planning_error = end.error;
+            self.left_out = end.left_out;
         }
     }
 

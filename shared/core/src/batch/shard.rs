@@ -76,6 +76,15 @@ pub struct Shard {
     marks: Vec<u8>,
 }
 
+/// A shard as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardRecord {
+    /// Its children's marks.
+    pub shard: Shard,
+    /// The blob in which its children are written down; none for one that was opened by a version that kept no such note.
+    pub page: Option<String>,
+}
+
 impl Shard {
     /// A shard of `children` that have not ended.
     pub fn open(children: u32) -> Self {
@@ -114,6 +123,12 @@ impl Shard {
             }
             _ => Mark::Unchanged,
         }
+    }
+
+    /// Offsets of the children that ended without success, in order.
+    pub fn unsuccessful(&self) -> impl Iterator<Item = u32> {
+        let without = |(offset, mark): (u32, &u8)| (!matches!(*mark, PENDING | SUCCEEDED)).then_some(offset);
+        (0..).zip(&self.marks).filter_map(without)
     }
 
     /// Whether every child has ended.

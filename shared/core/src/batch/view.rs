@@ -43,6 +43,12 @@ pub struct BatchView {
     /// Why planning stopped early, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub planning_error: Option<String>,
+    /// The batch whose children without success this one does again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<JobId>,
+    /// How many of them it does not, as they may have done what must not happen twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u32>,
 }
 
 impl BatchView {
@@ -71,6 +77,8 @@ impl BatchView {
             deadline: batch.deadline_ms,
             cancel_requested_at: batch.cancel_requested_at_ms,
             planning_error: batch.planning_error.clone(),
+            retry_of: batch.retry_of.clone(),
+            left_out: batch.retry_of.is_some().then_some(batch.left_out),
         }
     }
 }

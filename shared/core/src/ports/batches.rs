@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::PortResult;
-use crate::batch::{BatchProgress, BatchRecord, PlannedShard};
+use crate::batch::{BatchProgress, BatchRecord, PlannedShard, PlanningEnd, ShardRecord};
 use crate::ids::JobId;
 use crate::job::JobStatus;
 
@@ -23,11 +23,14 @@ pub trait BatchStore: Send + Sync {
     /// Takes note that a shard's children are recorded and sent, and where planning goes on.
     async fn advance(&self, id: &JobId, shard: PlannedShard, cursor: Option<String>) -> PortResult<()>;
 
-    /// Takes note that planning is over, early if `error` says why. Returns the batch, ended if nothing was left to wait for.
+    /// A shard's marks, and where its children are written down. `None` if there is no such shard.
+    async fn shard(&self, id: &JobId, number: u32) -> PortResult<Option<ShardRecord>>;
+
+    /// Takes note that planning is over. Returns the batch, ended if nothing was left to wait for.
     async fn end_planning(
         &self,
         id: &JobId,
-        error: Option<String>,
+        end: PlanningEnd,
         now_ms: u64,
     ) -> PortResult<Option<BatchRecord>>;
 

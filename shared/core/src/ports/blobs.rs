@@ -1,6 +1,10 @@
 use async_trait::async_trait;
 
+use serde_json::Value;
+
 use super::PortError;
+use crate::envelope::Parameters;
+use crate::limits::PARAMETERS_MAX_BYTES;
 
 /// Bytes too large for a row or a message. Content-addressed: the same bytes have the same reference.
 #[async_trait]
@@ -34,4 +38,28 @@ pub enum BlobError {
     /// The store failed.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+/// For who can do nothing about a blob that is not there: it will not be the next time.
+impl From<BlobError> for PortError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Port(error) => error,
+            other => Self::Permanent(other.to_string()),
+        }
+    }
+}
+
+/// Parameters themselves, wherever they are.
+///
+/// # Errors
+/// When their blob cannot be had, or holds no JSON.
+pub async fn read_parameters(blobs: &dyn BlobStore, parameters: Parameters) -> Result<Value, BlobError> {
+    match parameters {
+        Parameters::Inline(value) => Ok(value),
+        Parameters::Ref(reference) => {
+            let bytes = blobs.get(&reference, PARAMETERS_MAX_BYTES).await?;
+            serde_json::from_slice(&bytes).map_err(|_| BlobError::Damaged(reference))
+        }
+    }
 }

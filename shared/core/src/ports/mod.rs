@@ -14,7 +14,7 @@ mod store;
 mod watermarks;
 
 pub use batches::BatchStore;
-pub use blobs::{BlobError, BlobStore};
+pub use blobs::{BlobError, BlobStore, read_parameters};
 pub use bytes::{ByteReader, ByteSource, Opened, Place, SourceError};
 pub use events::EventSink;
 pub use fleet::{BreakerState, Limits};

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use gantz_core::batch::{BatchProgress, BatchRecord, Mark, PlannedShard, Shard, shard_of};
+use gantz_core::batch::{
+    BatchProgress, BatchRecord, Mark, PlannedShard, PlanningEnd, Shard, ShardRecord, shard_of,
+};
 use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
@@ -15,7 +17,7 @@ use crate::world::{Mutation, State};
 /// A batch, its shards, and the child whose mark ended it.
 pub(crate) struct BatchRow {
     pub(crate) record: BatchRecord,
-    shards: BTreeMap<u32, Shard>,
+    shards: BTreeMap<u32, ShardRecord>,
     ended_by: Option<u32>,
     /// Ends that were told, for a mutation that counts them.
     told: u32,
@@ -43,7 +45,7 @@ impl BatchStore for Process {
             let mut totals = row.record.counts;
             for number in &row.record.open_shards {
                 if let Some(shard) = row.shards.get(number) {
-                    totals += shard.counts();
+                    totals += shard.shard.counts();
                 }
             }
             Some(BatchProgress { batch: row.record.clone(), totals })
@@ -64,10 +66,17 @@ impl BatchStore for Process {
     async fn open_shard(&self, id: &JobId, shard: PlannedShard) -> PortResult<Option<BatchRecord>> {
         self.change("open_shard", id, move |row| {
             if row.record.open_shard(&shard) {
-                row.shards.insert(shard.number, Shard::open(shard.children));
+                let record = ShardRecord { shard: Shard::open(shard.children), page: shard.page.clone() };
+                row.shards.insert(shard.number, record);
             }
         })
         .await
+    }
+
+    async fn shard(&self, id: &JobId, number: u32) -> PortResult<Option<ShardRecord>> {
+        let wanted = id.clone();
+        let look = move |state: &mut State| state.batches.get(&wanted)?.shards.get(&number).cloned();
+        self.call("shard", &format!("{id} {number}"), look).await
     }
 
     async fn advance(&self, id: &JobId, shard: PlannedShard, cursor: Option<String>) -> PortResult<()> {
@@ -77,14 +86,11 @@ impl BatchStore for Process {
     async fn end_planning(
         &self,
         id: &JobId,
-        error: Option<String>,
+        end: PlanningEnd,
         now_ms: u64,
     ) -> PortResult<Option<BatchRecord>> {
         self.change("end_planning", id, move |row| {
-            if !row.record.planning_done {
-                row.record.planning_done = true;
-                row.record.planning_error.clone_from(&error);
-            }
+            row.record.end_planning(end.clone());
             let _ended = row.record.finish_if_complete(now_ms);
         })
         .await
@@ -150,7 +156,7 @@ fn mark(
     if mutation == Some(Mutation::CounterInsteadOfSet) {
         return count(row, number, status, now_ms);
     }
-    let shard = row.shards.get_mut(&number)?;
+    let shard = &mut row.shards.get_mut(&number)?.shard;
     if shard.mark(offset, status) == Mark::Unchanged {
         // A repetition. The one that ended the batch says so again, in case nobody heard.
         return (row.ended_by == Some(index)).then(|| row.record.clone());
@@ -167,7 +173,7 @@ fn mark(
 
 /// What the protocol must not do: the next child that has not ended is taken for the one whose end was told.
 fn count(row: &mut BatchRow, number: u32, status: JobStatus, now_ms: u64) -> Option<BatchRecord> {
-    let shard = row.shards.get_mut(&number)?;
+    let shard = &mut row.shards.get_mut(&number)?.shard;
     let _counted = shard.mark(row.told % BATCH_SHARD_CHILDREN, status);
     row.told += 1;
     if shard.is_complete() && row.record.close_shard(number, shard.counts()) {

@@ -6,7 +6,7 @@ mod races;
 
 use std::sync::Arc;
 
-use gantz_core::batch::{BatchProgress, BatchRecord, PlannedShard};
+use gantz_core::batch::{BatchProgress, BatchRecord, PlannedShard, PlanningEnd};
 use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
 use gantz_core::ports::BatchStore;
@@ -55,7 +55,7 @@ impl Input {
     }
 
     async fn end_planning(&self, id: &JobId) -> BatchRecord {
-        self.port.end_planning(id, None, NOW_MS + 1).await.unwrap().unwrap()
+        self.port.end_planning(id, PlanningEnd::default(), NOW_MS + 1).await.unwrap().unwrap()
     }
 
     async fn mark(&self, id: &JobId, index: u32, status: JobStatus) -> Option<BatchRecord> {

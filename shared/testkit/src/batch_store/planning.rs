@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gantz_core::batch::{BatchRecord, Counts, PlannedShard, Tolerance};
+use gantz_core::batch::{BatchRecord, Counts, PlannedShard, PlanningEnd, Tolerance};
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
 use gantz_core::ports::BatchStore;
@@ -18,6 +18,8 @@ pub(super) async fn cases(suite: &mut Suite<Arc<dyn BatchStore>>) {
     suite.case(an_empty_batch_succeeds_when_planning_ends).await;
     suite.case(planning_that_failed_fails_the_batch).await;
     suite.case(ending_the_planning_again_changes_nothing).await;
+    suite.case(what_the_source_had_and_the_batch_has_not_is_counted).await;
+    suite.case(a_shard_tells_who_did_not_succeed_and_where_they_are_written).await;
     suite.case(cancelling_is_noted_once).await;
     suite.case(a_finished_batch_is_not_cancelled).await;
     suite.case(batches_are_listed_newest_first).await;
@@ -39,7 +41,7 @@ async fn an_unknown_batch_is_none_everywhere(case: Input) {
     let shard = PlannedShard::new(0, 1);
     assert_eq!(case.port.progress(&id).await.unwrap(), None);
     assert_eq!(case.port.open_shard(&id, shard).await.unwrap(), None);
-    assert_eq!(case.port.end_planning(&id, None, NOW_MS).await.unwrap(), None);
+    assert_eq!(case.port.end_planning(&id, PlanningEnd::default(), NOW_MS).await.unwrap(), None);
     assert_eq!(case.mark(&id, 0, JobStatus::Succeeded).await, None);
     assert_eq!(case.port.cancel_batch(&id, NOW_MS).await.unwrap(), None);
     assert_eq!(case.port.progress(&id).await.unwrap(), None);
@@ -102,7 +104,7 @@ async fn an_empty_batch_succeeds_when_planning_ends(case: Input) {
 async fn planning_that_failed_fails_the_batch(case: Input) {
     let id = case.planned("batch", 2).await;
     let error = Some("row 17 is no JSON object".to_owned());
-    let ending = case.port.end_planning(&id, error.clone(), NOW_MS + 1).await.unwrap().unwrap();
+    let ending = case.port.end_planning(&id, early(error.clone()), NOW_MS + 1).await.unwrap().unwrap();
     assert_eq!((ending.status, &ending.planning_error), (JobStatus::Running, &error));
     assert_eq!(case.mark(&id, 0, JobStatus::Succeeded).await, None);
     let ended = case.mark(&id, 1, JobStatus::Succeeded).await.unwrap();
@@ -113,7 +115,7 @@ async fn ending_the_planning_again_changes_nothing(case: Input) {
     let id = case.opened(batch(&case.id("batch"))).await;
     let ended = case.end_planning(&id).await;
     let error = Some("too late".to_owned());
-    let again = case.port.end_planning(&id, error, NOW_MS + 9).await.unwrap();
+    let again = case.port.end_planning(&id, early(error), NOW_MS + 9).await.unwrap();
     assert_eq!(again, Some(ended));
 }
 
@@ -147,4 +149,40 @@ async fn batches_are_listed_newest_first(case: Input) {
     let found: Vec<_> = listed.iter().map(|batch| &batch.id).filter(|id| mine.contains(id)).collect();
     assert_eq!(found, mine.iter().collect::<Vec<_>>());
     assert_eq!(case.port.list_batches(2).await.unwrap().len(), 2);
+}
+
+async fn what_the_source_had_and_the_batch_has_not_is_counted(case: Input) {
+    let before = case.id("before");
+    let record = BatchRecord { retry_of: Some(before.clone()), ..batch(&case.id("batch")) };
+    let id = case.opened(record).await;
+    let end = PlanningEnd { error: None, left_out: 3 };
+    let ended = case.port.end_planning(&id, end, NOW_MS + 1).await.unwrap().unwrap();
+    assert_eq!((ended.left_out, ended.status), (3, JobStatus::Succeeded));
+    let read = case.progress(&id).await.batch;
+    assert_eq!((read.left_out, read.retry_of), (3, Some(before)));
+}
+
+async fn a_shard_tells_who_did_not_succeed_and_where_they_are_written(case: Input) {
+    let id = case.opened(batch(&case.id("batch"))).await;
+    assert_eq!(case.port.shard(&id, 0).await.unwrap(), None);
+    let shard = PlannedShard { page: Some("page-of-5".into()), ..PlannedShard::new(0, 6) };
+    case.plan(&id, &shard).await;
+    let endings = [
+        JobStatus::Failed,
+        JobStatus::Succeeded,
+        JobStatus::Cancelled,
+        JobStatus::Expired,
+        JobStatus::InDoubt,
+    ];
+    for (index, status) in (0..).zip(endings) {
+        case.mark(&id, index, status).await;
+    }
+    let record = case.port.shard(&id, 0).await.unwrap().unwrap();
+    assert_eq!(record.page.as_deref(), Some("page-of-5"));
+    assert_eq!(record.shard.unsuccessful().collect::<Vec<_>>(), [0, 2, 3, 4], "the sixth has not ended");
+    assert_eq!(record.shard.counts().finished(), 5);
+}
+
+fn early(error: Option<String>) -> PlanningEnd {
+    PlanningEnd { error, left_out: 0 }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gantz_core::batch::{BatchRecord, Counts};
+use gantz_core::batch::{BatchRecord, Counts, PlanningEnd};
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
 use gantz_core::ports::BatchStore;
@@ -69,7 +69,7 @@ async fn the_last_mark_and_the_end_of_planning_end_it_once(case: Input) {
         };
         let end = {
             let (store, id) = (Arc::clone(&case.port), id.clone());
-            async move { store.end_planning(&id, None, NOW_MS + 4).await.unwrap() }
+            async move { store.end_planning(&id, PlanningEnd::default(), NOW_MS + 4).await.unwrap() }
         };
         let (mark, end) = (tokio::spawn(mark), tokio::spawn(end));
         let marked = mark.await.unwrap();

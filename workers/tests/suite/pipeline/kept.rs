@@ -4,6 +4,7 @@ use gantz_core::envelope::Parameters;
 use gantz_core::job::JobStatus;
 use gantz_core::lifecycle::CancelVerdict;
 use gantz_core::limits::{KEPT_PARAMETERS_MAX_BYTES, PARAMETERS_MAX_BYTES};
+use gantz_dispatcher::Retried;
 use gantz_workers::Phase;
 use serde_json::{Value, json};
 
@@ -43,9 +44,11 @@ async fn a_cancelled_one_gets_them_from_its_message_and_succeeds_again() {
     fleet.all_is_settled().await;
     assert_eq!(fleet.row(&id).await.parameters, Some(Parameters::Inline(parameters)));
 
-    let again = fleet.dispatcher.retry(&id, false).await.unwrap();
-    assert!(again.created);
-    let row = fleet.finished(&again.record.id).await;
+    let again = match fleet.dispatcher.retry(&id, false).await.unwrap() {
+        Retried::Job(again) => again.record.id,
+        Retried::Batch(batch) => panic!("{batch:?}"),
+    };
+    let row = fleet.finished(&again).await;
     assert_eq!((row.status, &row.retry_of), (JobStatus::Succeeded, &Some(id.clone())));
     assert_eq!(row.effect_key(), &id, "to a provider it is the same effect");
     fleet.all_is_settled().await;
