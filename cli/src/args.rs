@@ -176,6 +176,12 @@ pub(crate) enum Command {
         #[arg(long)]
         metrics: bool,
     },
+    /// Serve the manifest's tools to an agent, as an MCP server on stdin and stdout.
+    #[command(
+        after_help = "An agent starts this program. `gantz dev` and a stack serve the same over HTTP, at `/mcp`. Calls are \
+        durable jobs: `gantz jobs` lists them."
+    )]
+    Mcp,
     /// Print the CloudFormation template of the manifest's stack.
     Template,
     /// Print completions for a shell.

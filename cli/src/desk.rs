@@ -23,6 +23,7 @@ const BODY_MAX_BYTES: usize = 256 * 1024 * 1024;
 /// A dispatcher over a stack's resources.
 pub(crate) struct Desk {
     pub(crate) ports: Ports,
+    pub(crate) dispatcher: Dispatcher,
     pub(crate) url: String,
     server: JoinSet<()>,
 }
@@ -38,12 +39,13 @@ impl Desk {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let mut server = JoinSet::new();
+        let api = router(dispatcher.clone(), settings);
         server.spawn(async move {
-            if let Err(error) = axum::serve(listener, router(dispatcher, settings)).await {
+            if let Err(error) = axum::serve(listener, api).await {
                 tracing::error!(%error, "the API stopped");
             }
         });
-        Ok(Self { ports: stack.ports, url, server })
+        Ok(Self { ports: stack.ports, dispatcher, url, server })
     }
 
     pub(crate) async fn close(mut self) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gantz_core::ids::JobId;
 use gantz_core::manifest::Manifest;
+use gantz_dispatcher::Dispatcher;
 
 use crate::client::Client;
 use crate::desk::Desk;
@@ -24,7 +25,7 @@ enum Fleet {
     /// What shares the data directory, this process among it.
     Machine(Box<Node>),
     /// A stack's.
-    Stack(Desk),
+    Stack(Box<Desk>),
 }
 
 impl Session {
@@ -33,7 +34,7 @@ impl Session {
         let (url, reader, fleet) = match &project.stack {
             Some(stack) => {
                 let desk = Desk::open(&project.aws, stack, manifest).await?;
-                (desk.url.clone(), Reader::Stack(desk.ports.clone()), Fleet::Stack(desk))
+                (desk.url.clone(), Reader::Stack(desk.ports.clone()), Fleet::Stack(Box::new(desk)))
             }
             None => {
                 let node = Node::start(project, manifest, 0, None).await?;
@@ -49,6 +50,22 @@ impl Session {
         match &self.fleet {
             Fleet::Machine(node) => Some(node),
             Fleet::Stack(_) => None,
+        }
+    }
+
+    /// What accepts jobs.
+    pub(crate) fn dispatcher(&self) -> &Dispatcher {
+        match &self.fleet {
+            Fleet::Machine(node) => &node.dispatcher,
+            Fleet::Stack(desk) => &desk.dispatcher,
+        }
+    }
+
+    /// On one machine, has this process work on whatever is queued, until it is closed.
+    pub(crate) async fn work(&mut self) -> Result<(), CliError> {
+        match &mut self.fleet {
+            Fleet::Machine(node) => node.work().await,
+            Fleet::Stack(_) => Ok(()),
         }
     }
 

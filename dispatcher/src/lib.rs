@@ -1,16 +1,18 @@
 //! Event in, job recorded and queued.
 //!
 //! [`Dispatcher`] admits single jobs and batches; [`plan`] turns a batch into its children and [`scan`] the new objects of
-//! a bucket into jobs; [`http`] is the door for HTTP, [`lambda`] the one for
-//! everything that AWS hands to a function.
+//! a bucket into jobs; [`http`] is the door for HTTP, [`mcp`] the one for agents, [`lambda`] the one
+//! for everything that AWS hands to a function.
 
 pub mod http;
 pub mod lambda;
+pub mod mcp;
 pub mod plan;
 pub mod retry;
 pub mod scan;
 mod send;
 pub mod submit;
+mod wait;
 
 pub use retry::{Retried, RetryError};
 pub use submit::{Dispatcher, SubmitError, Submitted};

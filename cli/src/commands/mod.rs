@@ -9,6 +9,7 @@ mod dlq;
 mod events;
 mod init;
 mod jobs;
+mod mcp;
 mod progress;
 mod retry;
 mod status;
@@ -70,6 +71,7 @@ pub(crate) async fn execute(arguments: Arguments) -> Outcome {
                 worker::Options { lanes: lane, concurrency, drain: Duration::from_secs(drain), metrics };
             worker::run(&project, options).await
         }
+        Command::Mcp => mcp::run(&project).await,
         Command::Template => template::run(&project, format),
         Command::Completions { shell } => {
             // Into memory first: what prints it knows that a reader may leave early.

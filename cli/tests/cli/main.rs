@@ -12,6 +12,7 @@ mod events;
 mod init_check;
 mod jobs;
 mod main_command;
+mod mcp;
 mod retry;
 mod run;
 mod signals;

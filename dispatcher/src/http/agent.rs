@@ -11,7 +11,8 @@ use super::accept::{self, location};
 use super::body::Body;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
-use super::{Door, jobs, wait};
+use super::{Door, jobs};
+use crate::wait;
 
 /// The caller's remaining time in milliseconds, such as that of its own invocation.
 const REMAINING: &str = "Gantz-Remaining-Ms";

@@ -14,7 +14,8 @@ use super::id::Id;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::query::Query;
-use super::{Door, key, wait};
+use super::{Door, key};
+use crate::wait;
 
 pub(super) async fn submit(
     State(door): State<Door>,

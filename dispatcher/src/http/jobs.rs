@@ -14,6 +14,7 @@ use gantz_core::ports::{JobFilter, PortError};
 use gantz_core::spec::JobSpec;
 use serde_json::json;
 
+use super::Door;
 use super::accept::{self, to_the_end};
 use super::body::Body;
 use super::id::Id;
@@ -21,8 +22,8 @@ use super::prefer::Wait;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::query::Query;
-use super::{Door, wait};
 use crate::retry::Retried;
+use crate::wait;
 
 pub(super) async fn submit(
     State(door): State<Door>,

@@ -19,7 +19,6 @@ mod key;
 mod nesting;
 mod prefer;
 mod query;
-mod wait;
 
 mod misfit;
 mod problem;
@@ -37,8 +36,10 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use gantz_core::limits;
+use serde_json::Value;
 
-use crate::submit::Dispatcher;
+use crate::mcp;
+use crate::submit::{Dispatcher, SubmitError};
 use problem::Problem;
 use problem_kind::ProblemKind;
 
@@ -87,9 +88,12 @@ pub fn router(dispatcher: Dispatcher, settings: HttpSettings) -> Router {
 /// The door to a dispatcher, and routes of the caller's own behind the same guard.
 pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router) -> Router {
     let body_limit = DefaultBodyLimit::max(settings.body_max_bytes);
+    let agents =
+        mcp::service(mcp::McpServer::new(dispatcher.clone(), settings.wait_max_ms), settings.body_max_bytes);
     let door = Door { dispatcher, settings: Arc::new(settings) };
     let all = routes::all().into_iter();
     all.fold(Router::new(), |router, route| router.route(route.path, route.handler))
+        .route_service("/mcp", agents)
         .merge(more.with_state(()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -105,6 +109,11 @@ pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router)
 /// When it is none, in words for its author.
 pub(crate) fn read_submission<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     body::read(text.as_bytes()).map_err(Problem::into_detail)
+}
+
+/// What a refused submission is told through another door: in words, and as fields.
+pub(crate) fn told(error: SubmitError) -> (String, Value) {
+    Problem::from(error).into_told()
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

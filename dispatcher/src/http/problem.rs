@@ -45,6 +45,14 @@ impl Problem {
         self.detail
     }
 
+    /// The same for who is not asked over HTTP: in words, and as fields with a `kind`.
+    pub(super) fn into_told(self) -> (String, Value) {
+        let mut fields = self.members;
+        fields.insert("kind".to_owned(), json!(self.kind.facts().slug));
+        fields.insert("message".to_owned(), json!(self.detail));
+        (self.detail, Value::Object(fields))
+    }
+
     pub(super) fn query(parameter: &str, message: &str) -> Self {
         let parameter: String = parameter.chars().take(80).collect();
         Self::new(ProblemKind::InvalidQuery, format!("the query parameter `{parameter}` {message}"))

@@ -3,4 +3,5 @@
 
 mod http;
 mod lambda;
+mod mcp;
 mod plan;

@@ -119,6 +119,10 @@ pub const HTTP_BODY_MAX_BYTES: usize = 6 * 1024 * 1024;
 pub const BATCH_PART_MAX_BYTES: usize = HTTP_BODY_MAX_BYTES;
 /// The longest a request may wait for a job: below the 29 s of the API gateways.
 pub const HTTP_WAIT_MAX_MS: u64 = 25_000;
+/// The longest an MCP call may wait for its job: clients give up after a minute.
+pub const MCP_WAIT_MAX_MS: u64 = 45_000;
+/// The largest result, as JSON, that an MCP call answers with: more than any agent reads at once.
+pub const MCP_RESULT_MAX_BYTES: usize = 1024 * 1024;
 /// Items of one page of a listing.
 pub const PAGE_MAX: usize = 1_000;
 /// Rows one page of a filtered listing may read before it answers with what it has and a cursor.

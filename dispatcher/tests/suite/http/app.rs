@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -89,9 +90,8 @@ impl App {
 
     /// Ends a job as a worker would.
     pub(crate) async fn finish(&self, id: &str, ending: Ending) {
-        let row = self.claim(id).await;
-        let verdict = self.ports.jobs.finish(&held(&row), ending, NOW_MS).await.unwrap();
-        assert!(matches!(verdict, FinishVerdict::Committed(_)), "{verdict:?}");
+        self.claim(id).await;
+        self.end(id, ending).await;
     }
 
     /// Takes a job up as a worker would.
@@ -100,6 +100,26 @@ impl App {
         match self.ports.jobs.claim(claim(&row, "worker", NOW_MS)).await.unwrap() {
             ClaimVerdict::Granted(row) => *row,
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Ends a job that was taken up before.
+    pub(crate) async fn end(&self, id: &str, ending: Ending) {
+        let row = self.ports.jobs.get(&job_id(id)).await.unwrap().unwrap();
+        let verdict = self.ports.jobs.finish(&held(&row), ending, NOW_MS).await.unwrap();
+        assert!(matches!(verdict, FinishVerdict::Committed(_)), "{verdict:?}");
+    }
+
+    /// The job's row, once it has ended.
+    pub(crate) async fn until_finished(&self, id: &str) -> JobRecord {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        loop {
+            let row = self.ports.jobs.get(&job_id(id)).await.unwrap().unwrap();
+            if row.is_finished() {
+                return row;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "it hangs: {row:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 

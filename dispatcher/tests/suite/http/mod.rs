@@ -2,7 +2,7 @@
 //!
 //! Every answer that a test gets is held against `GET /openapi.json`; see `conformity`.
 
-mod app;
+pub(crate) mod app;
 mod broken;
 mod conformity;
 

@@ -14,7 +14,7 @@ const LOOK_AGAIN_MIN: Duration = Duration::from_millis(100);
 const LOOK_AGAIN_MAX: Duration = Duration::from_secs(1);
 
 /// The job as it is once it has ended, or at `until`, whichever comes first.
-pub(super) async fn for_job(
+pub(crate) async fn for_job(
     jobs: &dyn JobStore,
     mut row: JobRecord,
     until: Instant,
@@ -33,7 +33,7 @@ pub(super) async fn for_job(
 }
 
 /// The batch as it is once it has ended, or at `until`, whichever comes first.
-pub(super) async fn for_batch(
+pub(crate) async fn for_batch(
     batches: &dyn BatchStore,
     id: &JobId,
     until: Instant,
@@ -51,7 +51,7 @@ pub(super) async fn for_batch(
 }
 
 /// So many milliseconds from now.
-pub(super) fn until(ms: u64) -> Instant {
+pub(crate) fn until(ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(ms)
 }
 

@@ -1,0 +1,285 @@
+//! `tools/call`: from a tool's name and its arguments to a job, and back to an answer.
+
+use std::fmt;
+
+use gantz_core::admit::Origin;
+use gantz_core::admit_batch::BatchSpec;
+use gantz_core::batch::BatchView;
+use gantz_core::ids::JobId;
+use gantz_core::job::{JobRecord, JobResult, JobStatus};
+use gantz_core::lifecycle::CancelVerdict;
+use gantz_core::limits::{MCP_RESULT_MAX_BYTES, RESULT_MAX_BYTES};
+use gantz_core::ports::{PortError, PortResult};
+use gantz_core::spec::JobSpec;
+use rmcp::ErrorData;
+use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, CreateTaskResult, JsonObject};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{McpServer, answer, failed, own};
+use crate::http::told;
+use crate::submit::SubmitError;
+use crate::wait;
+
+const ORIGIN: Origin = Origin { source: "mcp", occurrence: None };
+/// A tool that ends so soon answers in the call; for a client that takes tasks any other call is one.
+const QUICK_MS: u64 = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubmitJob {
+    tool: String,
+    #[serde(default)]
+    parameters: JsonObject,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfId {
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    id: String,
+    wait_seconds: Option<f64>,
+}
+
+/// What a call comes to that is no answer of a job.
+enum CallError {
+    /// The caller can mend it, and is told as a tool's error.
+    Told(String, Value),
+    /// Nobody can be served at the moment.
+    Port(PortError),
+}
+
+type Answered<T> = Result<T, CallError>;
+
+impl From<PortError> for CallError {
+    fn from(error: PortError) -> Self {
+        Self::Port(error)
+    }
+}
+
+impl From<SubmitError> for CallError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Port(error) => Self::Port(error),
+            error => {
+                let (message, fields) = told(error);
+                Self::Told(message, fields)
+            }
+        }
+    }
+}
+
+impl McpServer {
+    pub(super) async fn call(
+        &self,
+        name: &str,
+        arguments: JsonObject,
+        takes_tasks: bool,
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let answered = match name {
+            _ if self.dispatcher.manifest.tool(name).is_some() => {
+                self.call_tool(name, arguments, takes_tasks, cancelled).await
+            }
+            own::SUBMIT_JOB => self.submit_job(arguments).await.map(Into::into),
+            own::SUBMIT_BATCH => self.submit_batch(arguments).await.map(Into::into),
+            own::JOB_STATUS => self.job_status(arguments).await.map(Into::into),
+            own::JOB_RESULT => self.job_result(arguments).await.map(Into::into),
+            own::CANCEL_JOB => self.cancel_job(arguments).await.map(Into::into),
+            _ => {
+                let name: String = name.chars().take(80).collect();
+                let message = format!("there is no tool `{name}`; `tools/list` names those that there are");
+                return Err(ErrorData::invalid_params(message, None));
+            }
+        };
+        match answered {
+            Ok(response) => Ok(response),
+            Err(CallError::Told(message, fields)) => Ok(answer::error(&message, fields).into()),
+            Err(CallError::Port(error)) => Err(failed(&error)),
+        }
+    }
+
+    async fn call_tool(
+        &self,
+        name: &str,
+        arguments: JsonObject,
+        takes_tasks: bool,
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Answered<CallToolResponse> {
+        let row = self.submit(JobSpec::new(name, arguments.into())).await.map_err(of_arguments)?;
+        let wait_ms = if takes_tasks { QUICK_MS.min(self.wait_max_ms) } else { self.wait_max_ms };
+        let jobs = &*self.dispatcher.ports.jobs;
+        let row = tokio::select! {
+            row = wait::for_job(jobs, row.clone(), wait::until(wait_ms)) => row?,
+            () = cancelled => {
+                // Nobody waits for the answer any more.
+                self.cancel(&row.id).await?;
+                row
+            }
+        };
+        Ok(match row.is_finished() {
+            true => self.result(&row).await?.into(),
+            false if takes_tasks => CreateTaskResult::new(self.task_of(&row)).into(),
+            false => answer::not_yet(&row).into(),
+        })
+    }
+
+    /// What a job that has ended came to.
+    pub(super) async fn result(&self, row: &JobRecord) -> PortResult<CallToolResult> {
+        if row.status != JobStatus::Succeeded {
+            return Ok(answer::failure(row));
+        }
+        let value = match &row.result {
+            Some(JobResult::Inline(value)) => value.clone(),
+            Some(JobResult::Ref(reference)) => {
+                let bytes = self.dispatcher.ports.blobs.get(reference, RESULT_MAX_BYTES).await?;
+                if bytes.len() > MCP_RESULT_MAX_BYTES {
+                    return Ok(answer::too_large(row, bytes.len()));
+                }
+                let damaged =
+                    |error| PortError::Permanent(format!("the result of `{}` is damaged: {error}", row.id));
+                serde_json::from_slice(&bytes).map_err(damaged)?
+            }
+            None => Value::Null,
+        };
+        Ok(answer::success(value))
+    }
+
+    async fn submit_job(&self, arguments: JsonObject) -> Answered<CallToolResult> {
+        let asked: SubmitJob = read(arguments)?;
+        let mut spec = JobSpec::new(asked.tool, asked.parameters.into());
+        spec.idempotency_key = asked.idempotency_key;
+        Ok(record(&self.submit(spec).await?))
+    }
+
+    async fn submit(&self, mut spec: JobSpec) -> Answered<JobRecord> {
+        spec.tenant = Some(self.tenant.to_string());
+        let dispatcher = self.dispatcher.clone();
+        Ok(to_the_end(async move { dispatcher.submit(spec, &ORIGIN).await }).await??.record)
+    }
+
+    async fn submit_batch(&self, arguments: JsonObject) -> Answered<CallToolResult> {
+        // Files of the machine that plans are not an agent's to name.
+        if let Some(name) =
+            ["files", "jsonl", "as", "tenant"].into_iter().find(|name| arguments.contains_key(*name))
+        {
+            return Err(invalid(&format!("`/{name}` cannot be given here, send `items` or `s3`")));
+        }
+        if arguments.contains_key("items") == arguments.contains_key("s3") {
+            return Err(invalid("expected one of `/items` and `/s3`"));
+        }
+        let mut spec: BatchSpec = read(arguments)?;
+        spec.tenant = Some(self.tenant.to_string());
+        let dispatcher = self.dispatcher.clone();
+        let batch = to_the_end(async move { dispatcher.submit_batch(spec, &ORIGIN).await }).await??.record;
+        Ok(shown(&BatchView::from(&batch)))
+    }
+
+    async fn job_status(&self, arguments: JsonObject) -> Answered<CallToolResult> {
+        let OfId { id } = read(arguments)?;
+        match self.find(&id).await? {
+            Some(row) => Ok(record(&row)),
+            None => Ok(shown(&self.batch(&id, 0).await?)),
+        }
+    }
+
+    async fn job_result(&self, arguments: JsonObject) -> Answered<CallToolResult> {
+        let Wait { id, wait_seconds } = read(arguments)?;
+        let wait_ms = wait_seconds.map_or(self.wait_max_ms, |seconds| (seconds.max(0.0) * 1_000.0) as u64);
+        let wait_ms = wait_ms.min(self.wait_max_ms);
+        let Some(row) = self.find(&id).await? else {
+            return Ok(shown(&self.batch(&id, wait_ms).await?));
+        };
+        let row = wait::for_job(&*self.dispatcher.ports.jobs, row, wait::until(wait_ms)).await?;
+        Ok(if row.is_finished() { self.result(&row).await? } else { answer::not_yet(&row) })
+    }
+
+    async fn cancel_job(&self, arguments: JsonObject) -> Answered<CallToolResult> {
+        let OfId { id } = read(arguments)?;
+        if let Some(row) = self.find(&id).await? {
+            return Ok(record(&self.cancel(&row.id).await?.unwrap_or(row)));
+        }
+        let batch = self.batch(&id, 0).await?.batch_id;
+        let dispatcher = self.dispatcher.clone();
+        let row = to_the_end(async move { dispatcher.cancel_batch(&batch).await }).await??;
+        row.map(|row| shown(&BatchView::from(&row))).ok_or_else(|| unknown(&id))
+    }
+
+    /// The job's row as it is then.
+    async fn cancel(&self, id: &JobId) -> PortResult<Option<JobRecord>> {
+        Ok(match self.dispatcher.cancel(id).await? {
+            CancelVerdict::Ended(row) | CancelVerdict::Requested(row) | CancelVerdict::Finished(row) => {
+                Some(*row)
+            }
+            CancelVerdict::Unknown => None,
+        })
+    }
+
+    /// The caller's batch of that id, once it has ended or the time is over.
+    async fn batch(&self, id: &str, wait_ms: u64) -> Answered<BatchView> {
+        let batch = JobId::try_new(id).map_err(|_| unknown(id))?;
+        let batches = &*self.dispatcher.ports.batches;
+        let progress = wait::for_batch(batches, &batch, wait::until(wait_ms)).await?;
+        let own = progress.filter(|progress| progress.batch.tenant == self.tenant);
+        own.map(|progress| BatchView::from(&progress)).ok_or_else(|| unknown(id))
+    }
+}
+
+/// As in the HTTP door: half a submission is a row whose message was never sent.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> PortResult<T> {
+    let done = tokio::spawn(work).await;
+    done.map_err(|error| {
+        PortError::Transient(format!("the call was cut short by a fault of the server: {error}"))
+    })
+}
+
+/// A tool's arguments are the parameters themselves: what is wrong with them is found one step higher.
+fn of_arguments(error: CallError) -> CallError {
+    let CallError::Told(message, mut fields) = error else { return error };
+    let errors = fields.get_mut("errors").and_then(Value::as_array_mut);
+    for pointer in errors.into_iter().flatten().filter_map(|error| error.get_mut("pointer")) {
+        if let Some(own) = pointer.as_str().and_then(|pointer| pointer.strip_prefix("/parameters")) {
+            *pointer = json!(own);
+        }
+    }
+    CallError::Told(message, fields)
+}
+
+fn read<T: DeserializeOwned>(arguments: JsonObject) -> Answered<T> {
+    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+        let path = error.path().to_string();
+        match path.as_str() {
+            "." => invalid(&error.inner().to_string()),
+            path => invalid(&format!("`/{}`: {}", path.replace('.', "/"), error.inner())),
+        }
+    })
+}
+
+fn invalid(message: &str) -> CallError {
+    CallError::Told(message.to_owned(), json!({ "kind": "invalid", "message": message }))
+}
+
+fn unknown(id: impl fmt::Display) -> CallError {
+    let id: String = id.to_string().chars().take(80).collect();
+    let message = format!("there is no job and no batch `{id}`");
+    let fields = json!({ "kind": "not_found", "message": message });
+    CallError::Told(message, fields)
+}
+
+fn record(row: &JobRecord) -> CallToolResult {
+    shown(row)
+}
+
+fn shown(record: &impl serde::Serialize) -> CallToolResult {
+    match serde_json::to_value(record) {
+        Ok(value) => CallToolResult::structured(value),
+        Err(error) => CallToolResult::error(vec![ContentBlock::text(error.to_string())]),
+    }
+}

@@ -1,0 +1,121 @@
+//! `tools/list` and `tools/call`.
+
+use gantz_core::job::JobResult;
+use gantz_core::job::JobStatus;
+use gantz_core::lifecycle::Ending;
+use gantz_core::outcome::{ErrorKind, JobError};
+use rmcp::model::{CallToolResponse, ErrorCode};
+use rmcp::service::ServiceError;
+use serde_json::json;
+
+use super::{Client, Era, MODERN, WITH_TASKS, finish_next, submitted, text};
+use crate::http::app::App;
+
+#[tokio::test]
+async fn the_manifests_tools_are_listed_in_both_eras() {
+    let app = App::new();
+    let modern = Client::connect(&app, MODERN).await.service.list_all_tools().await.unwrap();
+    let legacy = Client::connect(&app, Era::Legacy).await.service.list_all_tools().await.unwrap();
+    assert_eq!(modern, legacy);
+    assert!(modern.is_sorted_by_key(|tool| tool.name.clone()));
+    insta::assert_json_snapshot!(
+        modern
+            .iter()
+            .filter(|tool| ["echo", "explore", "analyze_file"].contains(&&*tool.name))
+            .collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn a_quick_call_is_a_job_and_answers_its_result() {
+    for era in [MODERN, WITH_TASKS, Era::Legacy] {
+        let app = App::new();
+        let client = Client::connect(&app, era).await;
+        let value = json!({"text": "hello", "times": 1});
+        let ending = Ending::succeeded(JobResult::Inline(value.clone()));
+        let (result, row) =
+            tokio::join!(client.call("echo", json!({"text": "hello"})), finish_next(&app, ending));
+        assert_eq!((result.is_error, result.structured_content), (Some(false), Some(value)), "{era:?}");
+        assert_eq!((row.tool.as_str(), row.status), ("echo", JobStatus::Queued));
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_failed_is_an_error_of_the_tool() {
+    let app = App::new();
+    let client = Client::connect(&app, MODERN).await;
+    let ending = Ending::failed(JobError::new(ErrorKind::Timeout, "it took 30 s"));
+    let (result, row) =
+        tokio::join!(client.call("echo", json!({"text": "hello"})), finish_next(&app, ending));
+    assert_eq!((result.is_error, text(&result)), (Some(true), "it took 30 s"));
+    let fields = json!({"kind": "timeout", "message": "it took 30 s", "job_id": row.id, "status": "FAILED"});
+    assert_eq!(result.structured_content, Some(fields));
+}
+
+#[tokio::test]
+async fn bad_parameters_are_named_and_make_no_job() {
+    let app = App::new();
+    let client = Client::connect(&app, MODERN).await;
+    let result = client.call("echo", json!({"times": "three", "loud": true})).await;
+    assert_eq!(result.is_error, Some(true));
+    let fields = result.structured_content.unwrap();
+    assert_eq!(fields["kind"], "invalid");
+    let mut pointers: Vec<_> =
+        fields["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    pointers.sort_by_key(ToString::to_string);
+    assert_eq!(pointers, [&json!("/loud"), &json!("/text"), &json!("/times")]);
+    app.assert_untouched("bad parameters").await;
+}
+
+#[tokio::test]
+async fn an_unknown_tool_is_an_error_of_the_call() {
+    let app = App::new();
+    for era in [MODERN, Era::Legacy] {
+        match Client::connect(&app, era).await.call_once("eco", json!({})).await.unwrap_err() {
+            ServiceError::McpError(error) => {
+                assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
+                assert!(error.message.contains("there is no tool `eco`"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_names_its_job_where_there_are_no_tasks() {
+    let app = App::new();
+    for era in [MODERN, Era::Legacy] {
+        let client = Client::patient(&app, era, 20).await;
+        let result = client.call("explore", json!({})).await;
+        assert_eq!(result.is_error, Some(true));
+        let fields = result.structured_content.unwrap();
+        assert_eq!((&fields["kind"], &fields["status"]), (&json!("not_ended"), &json!("QUEUED")));
+    }
+}
+
+#[tokio::test]
+async fn whoever_withdraws_a_call_cancels_its_job() {
+    let app = App::new();
+    let client = Client::connect(&app, Era::Legacy).await;
+    let mut request = rmcp::model::CallToolRequestParams::new("explore");
+    request.arguments = Some(serde_json::Map::new());
+    let call = rmcp::model::ClientRequest::CallToolRequest(rmcp::model::Request::new(request));
+    let options = rmcp::service::PeerRequestOptions::no_options();
+    let handle = client.service.send_cancellable_request(call, options).await.unwrap();
+    let row = submitted(&app).await;
+    handle.cancel(Some("no longer needed".into())).await.unwrap();
+    let row = app.until_finished(row.id.as_str()).await;
+    assert_eq!(row.status, JobStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn a_result_in_mcps_own_words_is_answered_as_it_is() {
+    let app = App::new();
+    let client = Client::connect(&app, MODERN).await;
+    let content = json!([{"type": "image", "data": "aGk=", "mimeType": "image/png"}]);
+    let ending = Ending::succeeded(JobResult::Inline(json!({"content": content})));
+    let (answer, _) = tokio::join!(client.call_once("explore", json!({})), finish_next(&app, ending));
+    let CallToolResponse::Complete(result) = answer.unwrap() else { panic!("no result") };
+    assert_eq!(serde_json::to_value(&result.content).unwrap(), content);
+    assert_eq!(result.structured_content, None);
+}

@@ -1,0 +1,96 @@
+//! `/mcp` behind the HTTP door, byte by byte: what other clients send, and what they get.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::http::app::App;
+
+const MODERN: &str = "2026-07-28";
+
+struct Reply {
+    status: StatusCode,
+    media_type: String,
+    body: Value,
+}
+
+async fn send(app: &App, headers: &[(&str, &str)], message: &Value) -> Reply {
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri("/mcp")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "127.0.0.1:4700");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::from(message.to_string())).unwrap();
+    let response = app.router.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let media_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+    Reply { status, media_type: media_type.unwrap_or_default(), body }
+}
+
+fn modern(method: &str, mut params: Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientInfo": {"name": "trial", "version": "1.0.0"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+}
+
+#[tokio::test]
+async fn a_modern_client_needs_no_session() {
+    let app = App::new();
+    let headers = [("mcp-protocol-version", MODERN), ("mcp-method", "tools/list")];
+    let reply = send(&app, &headers, &modern("tools/list", json!({}))).await;
+    assert_eq!(
+        (reply.status, reply.media_type.as_str()),
+        (StatusCode::OK, "application/json"),
+        "{}",
+        reply.body
+    );
+    let names: Vec<_> =
+        reply.body["result"]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+    assert!(names.contains(&&json!("echo")) && names.contains(&&json!("submit_job")), "{names:?}");
+    assert_eq!(
+        (&reply.body["result"]["ttlMs"], &reply.body["result"]["cacheScope"]),
+        (&json!(60_000), &json!("public"))
+    );
+}
+
+#[tokio::test]
+async fn a_legacy_client_says_hello_on_the_same_endpoint() {
+    let app = App::new();
+    let hello = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "trial", "version": "1.0.0"}},
+    });
+    let reply = send(&app, &[], &hello).await;
+    let result = &reply.body["result"];
+    assert_eq!(
+        (reply.status, &result["protocolVersion"]),
+        (StatusCode::OK, &json!("2025-06-18")),
+        "{}",
+        reply.body
+    );
+    assert_eq!(result["serverInfo"]["name"], "doors");
+    let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+    let reply = send(&app, &[("mcp-protocol-version", "2025-06-18")], &list).await;
+    assert_eq!(reply.body["result"]["tools"][0]["name"], "analyze_file", "{}", reply.body);
+}
+
+#[tokio::test]
+async fn strangers_are_refused() {
+    let app = App::new();
+    for headers in [[("host", "evil.example")], [("origin", "https://evil.example")]] {
+        let reply = send(&app, &headers, &modern("tools/list", json!({}))).await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{headers:?}");
+    }
+}
