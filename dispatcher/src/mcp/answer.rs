@@ -3,7 +3,7 @@
 use gantz_core::job::{JobRecord, JobStatus};
 use gantz_core::limits::MCP_RESULT_MAX_BYTES;
 use gantz_core::outcome::JobError;
-use rmcp::model::{CallToolResult, ContentBlock};
+use rmcp::model::{CallToolResult, ContentBlock, ResultType};
 use serde_json::{Map, Value, json};
 
 /// A tool's result in MCP's own words: what it calls its content, and nothing else.
@@ -29,6 +29,7 @@ fn as_it_is(fields: &Map<String, Value>) -> Option<CallToolResult> {
     }
     let mut result: CallToolResult = serde_json::from_value(fields.clone().into()).ok()?;
     result.is_error.get_or_insert(false);
+    result.result_type = Some(ResultType::COMPLETE);
     Some(result)
 }
 
@@ -113,7 +114,7 @@ mod tests {
         let value =
             json!({"content": [{"type": "image", "data": "aGk=", "mimeType": "image/png"}], "isError": true});
         let result = success(value.clone());
-        assert_eq!(result.is_error, Some(true));
+        assert_eq!((result.is_error, result.result_type.as_ref()), (Some(true), Some(&ResultType::COMPLETE)));
         assert_eq!(serde_json::to_value(&result).unwrap()["content"], value["content"]);
     }
 }

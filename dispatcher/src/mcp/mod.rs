@@ -39,7 +39,6 @@ const INSTRUCTIONS: &str = "Every call is a durable job. A call that does not en
 #[derive(Clone)]
 pub struct McpServer {
     dispatcher: Dispatcher,
-    tools: Arc<[Tool]>,
     tenant: Tenant,
     /// How long a call may wait for its job.
     wait_max_ms: u64,
@@ -48,8 +47,7 @@ pub struct McpServer {
 impl McpServer {
     /// A server whose calls wait for up to `wait_max_ms`: below what the client, and whatever is between, waits for.
     pub fn new(dispatcher: Dispatcher, wait_max_ms: u64) -> Self {
-        let tools = offer::tools(&dispatcher.manifest).into();
-        Self { dispatcher, tools, tenant: Tenant::default_tenant(), wait_max_ms }
+        Self { dispatcher, tenant: Tenant::default_tenant(), wait_max_ms }
     }
 
     /// The job of that id, if it is the caller's: another tenant's is not there.
@@ -90,12 +88,12 @@ impl ServerHandler for McpServer {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = ListToolsResult::with_all_items(self.tools.to_vec());
+        let tools = ListToolsResult::with_all_items(offer::tools(&self.dispatcher.manifest));
         Ok(tools.with_ttl_ms(TOOLS_TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.iter().find(|tool| tool.name == name).cloned()
+        offer::tool(&self.dispatcher.manifest, name)
     }
 
     async fn call_tool(

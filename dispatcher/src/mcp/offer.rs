@@ -11,14 +11,22 @@ use super::own;
 
 /// All tools by name: agents' caches compare lists as they are.
 pub(super) fn tools(manifest: &Manifest) -> Vec<Tool> {
-    let of_manifest = manifest.offered().map(tool);
+    let of_manifest = manifest.offered().map(described);
     let own = own::all().into_iter().filter(|own| manifest.tool(&own.name).is_none());
     let mut tools: Vec<Tool> = of_manifest.chain(own).collect();
     tools.sort_by(|one, other| one.name.cmp(&other.name));
     tools
 }
 
-fn tool(spec: &ToolSpec) -> Tool {
+/// The tool of that name.
+pub(super) fn tool(manifest: &Manifest, name: &str) -> Option<Tool> {
+    match manifest.tool(name) {
+        Some(spec) => Some(described(spec)),
+        None => own::all().into_iter().find(|own| own.name == name),
+    }
+}
+
+fn described(spec: &ToolSpec) -> Tool {
     let mut tool = Tool::new_with_raw(
         spec.name.clone(),
         Some(spec.description.clone().into()),

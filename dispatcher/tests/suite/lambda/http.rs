@@ -59,6 +59,28 @@ async fn the_older_format_is_answered_in_its_own_terms() {
 }
 
 #[tokio::test]
+async fn an_agent_calls_a_tool_and_is_told_of_its_job() {
+    let world = World::new();
+    let call = json!({
+        "jsonrpc": "2.0", "id": 7, "method": "tools/call",
+        "params": {"name": "submit_job", "arguments": {"tool": "echo", "parameters": {"text": "hello"}}},
+    });
+    let mut event = request("POST", "/mcp", "", &call);
+    event["headers"]["accept"] = json!("application/json, text/event-stream");
+    event["headers"]["mcp-protocol-version"] = json!("2025-06-18");
+    let answer = ask(&world.function, &event, 60_000).await;
+    assert_eq!(
+        (&answer["statusCode"], &answer["headers"]["content-type"]),
+        (&json!(200), &json!("application/json"))
+    );
+    let told = body(&answer);
+    assert_eq!((&told["id"], &told["result"]["isError"]), (&json!(7), &json!(false)), "{told}");
+    let id = told["result"]["structuredContent"]["job_id"].as_str().unwrap();
+    let shown = ask(&world.function, &request("GET", &format!("/jobs/{id}"), "", &Value::Null), 60_000).await;
+    assert_eq!(body(&shown)["status"], "QUEUED");
+}
+
+#[tokio::test]
 async fn stages_are_no_part_of_a_path() {
     let world = World::new();
     let table = [
