@@ -88,12 +88,12 @@ pub fn router(dispatcher: Dispatcher, settings: HttpSettings) -> Router {
 /// The door to a dispatcher, and routes of the caller's own behind the same guard.
 pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router) -> Router {
     let body_limit = DefaultBodyLimit::max(settings.body_max_bytes);
-    let agents =
-        mcp::service(mcp::McpServer::new(dispatcher.clone(), settings.wait_max_ms), settings.body_max_bytes);
+    let server = mcp::McpServer::new(dispatcher.clone(), settings.wait_max_ms);
+    let agents = mcp::route(server, settings.body_max_bytes);
     let door = Door { dispatcher, settings: Arc::new(settings) };
     let all = routes::all().into_iter();
     all.fold(Router::new(), |router, route| router.route(route.path, route.handler))
-        .route_service("/mcp", agents)
+        .route("/mcp", agents)
         .merge(more.with_state(()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

@@ -6,12 +6,15 @@
 
 mod answer;
 mod call;
+mod http;
 mod offer;
 mod own;
 mod task;
 
 use std::sync::Arc;
 
+use axum::extract::Request;
+use axum::routing::{MethodRouter, any};
 use gantz_core::ids::{JobId, Tenant};
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::CancelVerdict;
@@ -166,15 +169,17 @@ pub async fn serve_stdio(server: McpServer) -> Result<(), StdioError> {
 #[error("the client on stdin does not speak MCP: {0}")]
 pub struct StdioError(String);
 
-/// The server as an HTTP service: plain JSON answers, no sessions. Who may ask is checked by the door in front of it.
-pub(crate) fn service(
+/// The server on `/mcp`: plain JSON answers, no sessions. Who may ask is checked by the door in front of it.
+pub(crate) fn route<S: Clone + Send + Sync + 'static>(
     server: McpServer,
     body_max_bytes: usize,
-) -> StreamableHttpService<McpServer, NeverSessionManager> {
+) -> MethodRouter<S> {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(body_max_bytes)
         .disable_allowed_hosts();
-    StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config)
+    let sessions = Arc::new(NeverSessionManager::default());
+    let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
+    any(move |request: Request| http::answer(service, body_max_bytes, request))
 }

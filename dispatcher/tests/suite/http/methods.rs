@@ -43,7 +43,7 @@ async fn other_methods_are_told_what_is_allowed() {
 async fn paths_that_lead_nowhere_are_not_found() {
     let app = App::new();
     for target in
-        ["/", "/jobs/", "/job", "/jobs/job-0001/", "/jobs/job-0001/results", "//jobs", "/JOBS", "/mcp"]
+        ["/", "/jobs/", "/job", "/jobs/job-0001/", "/jobs/job-0001/results", "//jobs", "/JOBS", "/mcp/x"]
     {
         for method in ["GET", "POST", "OPTIONS"] {
             let answer = app.call(Ask::new(method, target)).await;

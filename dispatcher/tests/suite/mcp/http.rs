@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
+use gantz_core::limits::HTTP_BODY_MAX_BYTES;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -16,6 +17,10 @@ struct Reply {
 }
 
 async fn send(app: &App, headers: &[(&str, &str)], message: &Value) -> Reply {
+    send_text(app, headers, &message.to_string()).await
+}
+
+async fn send_text(app: &App, headers: &[(&str, &str)], text: &str) -> Reply {
     let mut request = Request::builder()
         .method(Method::POST)
         .uri("/mcp")
@@ -27,7 +32,7 @@ async fn send(app: &App, headers: &[(&str, &str)], message: &Value) -> Reply {
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Body::from(message.to_string())).unwrap();
+    let request = request.body(Body::from(text.to_owned())).unwrap();
     let response = app.router.clone().oneshot(request).await.unwrap();
     let status = response.status();
     let media_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
@@ -87,10 +92,63 @@ async fn a_legacy_client_says_hello_on_the_same_endpoint() {
 }
 
 #[tokio::test]
+async fn versions_are_offered_and_nonsense_is_refused() {
+    let app = App::new();
+    for (asked, agreed) in [("2099-01-01", "2025-11-25"), ("2024-11-05", "2024-11-05")] {
+        let hello = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "initialize",
+            "params": {"protocolVersion": asked, "capabilities": {}, "clientInfo": {"name": "trial", "version": "1"}},
+        });
+        let reply = send(&app, &[("mcp-protocol-version", asked)], &hello).await;
+        let version = &reply.body["result"]["protocolVersion"];
+        assert_eq!((reply.status, version), (StatusCode::OK, &json!(agreed)), "{}", reply.body);
+    }
+    let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+    let reply = send(&app, &[("mcp-protocol-version", "1900-01-01")], &list).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{}", reply.body);
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_in_mcps_words() {
+    let app = App::new();
+    let ping = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#;
+    for (body, code) in
+        [(ping, -32600), ("[]", -32600), ("42", -32600), (r#"{"jsonrpc""#, -32700), ("", -32700)]
+    {
+        let reply = send_text(&app, &[], body).await;
+        let told = (&reply.body["error"]["code"], &reply.body["id"]);
+        assert_eq!((reply.status, told), (StatusCode::BAD_REQUEST, (&json!(code), &Value::Null)), "{body}");
+    }
+    let large = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "x".repeat(HTTP_BODY_MAX_BYTES));
+    assert_eq!(send_text(&app, &[], &large).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn notifications_are_accepted_and_not_answered() {
+    let app = App::new();
+    for method in ["notifications/initialized", "notifications/xyz"] {
+        let reply = send(&app, &[], &json!({"jsonrpc": "2.0", "method": method})).await;
+        assert_eq!((reply.status, reply.body), (StatusCode::ACCEPTED, json!("")), "{method}");
+    }
+}
+
+#[tokio::test]
 async fn strangers_are_refused() {
     let app = App::new();
-    for headers in [[("host", "evil.example")], [("origin", "https://evil.example")]] {
+    for (name, value, status) in [
+        ("host", "evil.example:7777", StatusCode::FORBIDDEN),
+        ("host", "localhost.evil.example:7777", StatusCode::FORBIDDEN),
+        ("host", "mcp.corp.example", StatusCode::FORBIDDEN),
+        ("host", "[::1]:7777", StatusCode::OK),
+        ("host", "LOCALHOST:7777", StatusCode::OK),
+        ("origin", "null", StatusCode::FORBIDDEN),
+        ("origin", "https://evil.example", StatusCode::FORBIDDEN),
+        ("origin", "http://localhost:6274", StatusCode::OK),
+    ] {
+        let headers = [(name, value), ("mcp-protocol-version", MODERN), ("mcp-method", "tools/list")];
         let reply = send(&app, &headers, &modern("tools/list", json!({}))).await;
-        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{headers:?}");
+        assert_eq!(reply.status, status, "{name}: {value}");
     }
+    // Whoever it is, that comes first.
+    assert_eq!(send_text(&app, &[("host", "evil.example")], "[").await.status, StatusCode::FORBIDDEN);
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod http;
+mod lines;
 mod own_tools;
 mod tasks;
 

@@ -1,0 +1,50 @@
+//! The MCP service behind the HTTP door. What is no message is refused in MCP's words before the SDK sees it, which would
+//! speak of media types.
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rmcp::model::ErrorCode;
+use rmcp::transport::streamable_http_server::StreamableHttpService;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use serde_json::{Value, json};
+
+use super::McpServer;
+
+pub(super) type Service = StreamableHttpService<McpServer, NeverSessionManager>;
+
+const VERSION: &str = "mcp-protocol-version";
+
+pub(super) async fn answer(service: Service, body_max_bytes: usize, request: Request) -> Response {
+    if *request.method() != Method::POST {
+        return service.handle(request).await.map(Body::new);
+    }
+    let (mut parts, body) = request.into_parts();
+    let Ok(bytes) = to_bytes(body, body_max_bytes).await else {
+        let message = format!("a message has at most {body_max_bytes} bytes");
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::INVALID_REQUEST, &message);
+    };
+    let message = match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(message)) => message,
+        Ok(_) => {
+            let message = "expected one message, a JSON object";
+            return refused(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, message);
+        }
+        Err(error) => {
+            let message = format!("the body is no JSON: {error}");
+            return refused(StatusCode::BAD_REQUEST, ErrorCode::PARSE_ERROR, &message);
+        }
+    };
+    // Versions are agreed on in the body. A client may be newer than any version known here, and is offered one.
+    if message.get("method").is_some_and(|method| method == "initialize") {
+        parts.headers.remove(VERSION);
+    }
+    service.handle(Request::from_parts(parts, Body::from(bytes))).await.map(Body::new)
+}
+
+fn refused(status: StatusCode, code: ErrorCode, message: &str) -> Response {
+    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    (status, Json(body)).into_response()
+}

@@ -1,0 +1,39 @@
+//! The server line by line, as on stdio.
+
+use gantz_dispatcher::mcp::McpServer;
+use rmcp::ServiceExt;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, split};
+
+use super::PATIENCE_MS;
+use crate::http::app::App;
+
+#[tokio::test]
+async fn every_request_is_answered_and_no_notification() {
+    let app = App::new();
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let server = McpServer::new(app.dispatcher.clone(), PATIENCE_MS);
+    tokio::spawn(async move { server.serve(theirs).await.unwrap().waiting().await });
+    let (output, mut input) = split(ours);
+    let client = json!({"name": "trial", "version": "1.0.0"});
+    for message in [
+        json!({"jsonrpc": "2.0", "id": 0, "method": "initialize",
+            "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client}}),
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        json!({"jsonrpc": "2.0", "method": "notifications/xyz"}),
+        json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}),
+        json!({"jsonrpc": "2.0", "id": 2, "method": "nope"}),
+    ] {
+        input.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+    }
+    let mut lines = BufReader::new(output).lines();
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let line = lines.next_line().await.unwrap().unwrap();
+        answers.push(serde_json::from_str::<Value>(&line).unwrap());
+    }
+    answers.sort_by_key(|answer| answer["id"].as_u64());
+    let ids: Vec<_> = answers.iter().map(|answer| &answer["id"]).collect();
+    assert_eq!(ids, [&json!(0), &json!(1), &json!(2)]);
+    assert_eq!((&answers[1]["result"], &answers[2]["error"]["code"]), (&json!({}), &json!(-32601)));
+}
