@@ -23,6 +23,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
+use gantz_core::json::lossy_integer;
 use gantz_core::manifest::{Manifest, ToolSpec};
 use serde_json::{Map, Value};
 
@@ -103,7 +104,10 @@ fn find_tool<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a ToolSpec, Cli
 /// A flag's value that has to be a JSON object.
 fn json_object(flag: &str, text: &str) -> Result<Map<String, Value>, CliError> {
     let what = match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => return Ok(object),
+        Ok(Value::Object(object)) => match lossy_integer(text) {
+            None => return Ok(object),
+            Some(integer) => return Err(CliError::usage(format!("`{flag}`: {integer}"))),
+        },
         Ok(Value::Array(_)) => "an array",
         Ok(Value::String(_)) => "a string",
         Ok(Value::Number(_)) => "a number",

@@ -13,6 +13,11 @@ tools:
     handler: command
     command: {program: sh, args: ["-c", "test -e \"$1\" && echo 7 || exit 65", "open", "{gate}"]}
     parameters: {gate: {type: string, required: true}}
+  keyed:
+    description: Fail until a file is there, then tell the key
+    handler: command
+    command: {program: sh, args: ["-c", "test -e \"$1\" && echo \"\\\"$GANTZ_IDEMPOTENCY_KEY\\\"\" || exit 65", "keyed", "{gate}"]}
+    parameters: {gate: {type: string, required: true}}
   once:
     description: Fail, and never again
     handler: command
@@ -86,4 +91,14 @@ async fn a_batch_leaves_out_what_may_have_happened_and_tells() {
     assert!(ran.ok().contains("2 jobs of batch-one left out"), "{ran}");
     let ran = project.gantz(&["retry", "batch-one", "--even-if-it-ran"]).await;
     assert!(ran.refused(1).contains("was retried before"), "{ran}");
+}
+
+#[tokio::test]
+async fn a_provider_sees_the_key_of_the_first_job() {
+    let project = Project::with(TOOLS);
+    project.gantz(&["run", "keyed", "--gate", "gate", "--job-id", "first-one"]).await.failed(1);
+    project.open("gate");
+    let ran = project.gantz(&["retry", "first-one", "--wait", "-o", "json"]).await;
+    ran.ok();
+    assert_eq!(ran.json()["result"], "first-one");
 }

@@ -61,10 +61,10 @@ async fn bad_parameters_are_named() {
             "\n  --max-bytes: 0 is below the minimum of 1",
         ),
         (&["say"], "\n  --what: missing required parameter `what`"),
-        (&["say", "--payload", r#"{"what": 7}"#], "\n  --what: "),
+        (&["say", "--parameters", r#"{"what": 7}"#], "\n  --what: "),
         (
-            &["say", "--payload", r#"{"what": "x", "waht": 7}"#],
-            "\n  --payload/waht: unknown parameter `waht`",
+            &["say", "--parameters", r#"{"what": "x", "waht": 7}"#],
+            "\n  --parameters/waht: unknown parameter `waht`",
         ),
         (
             &["say", "--what", "x", "--words", r#"["a", 1]"#, "--deadline", "2020-01-01T00:00:00Z"],
@@ -77,9 +77,14 @@ async fn bad_parameters_are_named() {
         (&["say", "--what", "x", "--times", "1.5"], "\n  --times: "),
         (&["say", "--what", "x", "--times", "two"], "error: `--times` takes an integer, not `two`"),
         (&["say", "--what", "x", "--loud", "yes"], "error: `--loud` takes `true` or `false`, not `yes`"),
-        (&["say", "--what", "x", "--words", "["], "error: `--words` takes an array as JSON, not `[`: "),
+        (&["say", "--what", "x", "--words", "["], "error: `--words` takes an array as JSON or @FILE, not `[`: "),
         (&["say", "--what", "x", "--tone", "middle"], "[possible values: low, high]"),
-        (&["say", "--payload", "[]"], "`--payload` is no JSON object"),
+        (&["say", "--parameters", "[]"], "`--parameters` is no JSON object"),
+        (&["say", "-p", "what"], "error: `-p what` is no NAME=VALUE"),
+        (&["say", "-p", "waht=x"], "has no parameter `waht`, it takes: what, tone, times, loud, words"),
+        (&["say", "--words", "@missing.json"], "error: `--words`: cannot read `missing.json`: "),
+        (&["say", "--what", "x", "--times", "18446744073709551616"], "would lose digits; write it in quotes"),
+        (&["say", "--parameters", r#"{"times": 18446744073709551616}"#], "would lose digits"),
         (&["say", "--whta", "x"], "tip: a similar argument exists: '--what'"),
         (&["say", "--what", "x", "--deadline", "tomorrow"], "\n  --deadline: `tomorrow` is no time"),
         (&["say", "--what", "x", "--delay", "5 weeks"], "\n  --delay: `5 weeks` is no delay"),
@@ -98,8 +103,15 @@ async fn bad_parameters_are_named() {
 async fn parameters_come_from_flags_and_from_one_object() {
     let project = Project::trial();
     let says = async |words: &[&str]| project.gantz(&[&["run", "say"], words].concat()).await.ok().to_owned();
-    assert_eq!(says(&["--payload", r#"{"what": "all"}"#]).await, "all\n");
-    assert_eq!(says(&["--payload", r#"{"what": "all"}"#, "--what", "flag"]).await, "flag\n");
+    assert_eq!(says(&["--parameters", r#"{"what": "all"}"#]).await, "all\n");
+    assert_eq!(says(&["--parameters", r#"{"what": "all"}"#, "--what", "flag"]).await, "flag\n");
+    assert_eq!(says(&["-p", "what=a=b", "-p", "times=3"]).await, "a=b\n");
+    project.write("all.json", r#"{"what": "from a file"}"#);
+    project.write("words.json", r#"["a", 1]"#);
+    assert_eq!(says(&["--parameters", "@all.json", "--words", "@words.json"]).await, "from a file\n");
+    let ran = project.gantz_with(r#"{"what": "from stdin"}"#, &["run", "say", "--parameters", "-"]).await;
+    assert_eq!(ran.ok(), "from stdin\n");
+    assert_eq!(says(&["--what", "@no-file"]).await, "@no-file\n", "a text is taken as it is");
     assert_eq!(says(&["--what", "--like-a-flag"]).await, "--like-a-flag\n");
     assert_eq!(says(&["--what=x", "--words", r#"["a", 1]"#, "--loud", "true", "--times", "3"]).await, "x\n");
 }
@@ -122,7 +134,8 @@ async fn help_lists_a_tools_parameters() {
           --words <ARRAY>
 
     Job:
-          --payload <JSON>         All parameters at once, as a JSON object; flags override it
+          --parameters <JSON>      All parameters at once: a JSON object, @FILE, or - for stdin
+      -p <NAME=VALUE>              A parameter by its own name; may be given several times
           --job-id <ID>            Your own id for the job, 8 to 64 of A-Z a-z 0-9 . _ -
           --idempotency-key <KEY>  Submitted again with the same key, it is the same job
           --deadline <TIME>        When it is no longer worth doing: RFC 3339
@@ -151,16 +164,16 @@ tools:
       output: {type: string}
       wait: {type: string}
       job_id: {type: string}
-      payload: {type: object}
+      parameters: {type: object}
       a_b: {type: string}
       a-b: {type: string}
 "#,
     );
-    let words = ["--help=1", "--output=2", "--wait=3", "--job-id=4", "--payload={}", "--a_b=6", "--a-b=7"];
+    let words = ["--help=1", "--output=2", "--wait=3", "--job-id=4", "--parameters={}", "--a_b=6", "--a-b=7"];
     let ran = project.gantz(&[&["run", "odd"], &words[..]].concat()).await;
     ran.ok();
     let expect = json!({
-        "help": "1", "output": "2", "wait": "3", "job_id": "4", "payload": {}, "a_b": "6", "a-b": "7",
+        "help": "1", "output": "2", "wait": "3", "job_id": "4", "parameters": {}, "a_b": "6", "a-b": "7",
     });
     assert_eq!(ran.json(), expect);
     project.gantz(&[&["submit", "odd"], &words[..]].concat()).await.failed(0);

@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
+use gantz_core::json::lossy_integer;
 use gantz_core::limits::JSON_DEPTH_MAX;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
@@ -62,12 +63,17 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if !text.trim_start().starts_with('{') {
         return Err(Problem::new(ProblemKind::InvalidJson, "the body is JSON, but not an object"));
     }
+    if let Some(integer) = lossy_integer(text) {
+        return Err(at(integer.line, integer.column, &integer.to_string()));
+    }
     misfit::parse(text)
 }
 
 pub(super) fn syntax(error: &serde_json::Error) -> Problem {
-    let (line, column) = (error.line(), error.column());
-    let message = misfit::without_place(&error.to_string()).to_owned();
+    at(error.line(), error.column(), misfit::without_place(&error.to_string()))
+}
+
+fn at(line: usize, column: usize, message: &str) -> Problem {
     Problem::new(ProblemKind::InvalidJson, format!("line {line}, column {column}: {message}"))
         .with("line", json!(line))
         .with("column", json!(column))

@@ -6,6 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use gantz_core::json::lossy_integer;
 use rmcp::model::ErrorCode;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -37,6 +38,11 @@ pub(super) async fn answer(service: Service, body_max_bytes: usize, request: Req
             return refused(StatusCode::BAD_REQUEST, ErrorCode::PARSE_ERROR, &message);
         }
     };
+    if let Some(integer) = std::str::from_utf8(&bytes).ok().and_then(lossy_integer) {
+        let place = format!("line {}, column {}", integer.line, integer.column);
+        let id = message.get("id").cloned().unwrap_or_default();
+        return told(StatusCode::BAD_REQUEST, &id, ErrorCode::INVALID_PARAMS, &format!("{place}: {integer}"));
+    }
     // Versions are agreed on in the body. A client may be newer than any version known here, and is offered one.
     if message.get("method").is_some_and(|method| method == "initialize") {
         parts.headers.remove(VERSION);
@@ -45,6 +51,10 @@ pub(super) async fn answer(service: Service, body_max_bytes: usize, request: Req
 }
 
 fn refused(status: StatusCode, code: ErrorCode, message: &str) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    told(status, &Value::Null, code, message)
+}
+
+fn told(status: StatusCode, id: &Value, code: ErrorCode, message: &str) -> Response {
+    let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
     (status, Json(body)).into_response()
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use gantz_core::json::lossy_integer;
 use gantz_core::limits::PARAMETERS_MAX_BYTES;
 use serde_json::{Map, Value};
 
@@ -104,7 +105,10 @@ fn item(number: u64, line: &[u8]) -> Option<Item> {
 
 fn parse(number: u64, line: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_slice(line) {
-        Ok(Value::Object(parameters)) => Ok(parameters),
+        Ok(Value::Object(parameters)) => match std::str::from_utf8(line).ok().and_then(lossy_integer) {
+            None => Ok(parameters),
+            Some(integer) => Err(format!("line {number}, column {}: {integer}", integer.column)),
+        },
         Ok(_) => Err(format!("line {number} is no JSON object of parameters")),
         // A line of its own: only the column means something.
         Err(error) => {

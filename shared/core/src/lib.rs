@@ -25,6 +25,7 @@ pub mod admit_scan;
 pub mod envelope;
 pub mod event;
 pub mod job;
+pub mod json;
 
 pub mod batch;
 pub mod lifecycle;

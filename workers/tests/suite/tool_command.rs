@@ -29,7 +29,7 @@ fn shell(script: &str) -> CommandSpec {
 fn call(parameters: Value) -> Call<Value> {
     Call {
         job_id: JobId::try_new("job-1234").expect("a valid id"),
-        effect_key: JobId::try_new("job-1234").expect("a valid id"),
+        effect_key: JobId::try_new("first-of-its-kind").expect("a valid id"),
         tool: "test".to_owned(),
         attempt: 2,
         timeout_ms: 600_000,
@@ -116,7 +116,7 @@ async fn the_environment_is_what_is_documented() {
         ("GANTZ_JOB_ID", "job-1234"),
         ("GANTZ_ATTEMPT", "2"),
         ("GANTZ_TOOL", "test"),
-        ("GANTZ_IDEMPOTENCY_KEY", "job-1234"),
+        ("GANTZ_IDEMPOTENCY_KEY", "first-of-its-kind"),
         ("OWN", "1 {x}"),
         ("LANG", "C"),
     ];

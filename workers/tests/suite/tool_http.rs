@@ -114,7 +114,7 @@ async fn run_with(client: &HttpClient, spec: HttpSpec, parameters: Value) -> Out
     let tool = HttpTool::new(spec, client.clone()).expect("a valid spec");
     let call = Call {
         job_id: JobId::try_new("job-1234").expect("a valid id"),
-        effect_key: JobId::try_new("job-1234").expect("a valid id"),
+        effect_key: JobId::try_new("first-of-its-kind").expect("a valid id"),
         tool: "test".to_owned(),
         attempt: 1,
         timeout_ms: 60_000,
@@ -207,7 +207,7 @@ async fn sends_bodies() {
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         assert_eq!(body, expect);
         assert!(head.starts_with("POST /u/7 HTTP/1.1\r\n"), "{head}");
-        assert!(head.contains("\r\nidempotency-key: job-1234"), "{head}");
+        assert!(head.contains("\r\nidempotency-key: first-of-its-kind"), "{head}");
         assert_eq!(head.contains("\r\ncontent-type: application/json"), !expect.is_empty(), "{head}");
     }
 }

@@ -1,7 +1,10 @@
 //! The command line of one tool: its parameters, then flags of our own.
 
+use std::{fs, io};
+
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use gantz_core::json::lossy_integer;
 use gantz_core::limits::DEADLINE_MAX_AHEAD_MS;
 use gantz_core::manifest::{ParameterSpec, ParameterType, ToolSpec};
 use jiff::Timestamp;
@@ -16,7 +19,8 @@ use crate::view::moment;
 const HELP: &str = "gantz:help";
 const OUTPUT: &str = "gantz:output";
 const WAIT: &str = "gantz:wait";
-const PAYLOAD: &str = "gantz:payload";
+const PARAMETERS: &str = "gantz:parameters";
+const PARAMETER: &str = "gantz:p";
 const JOB_ID: &str = "gantz:job-id";
 const KEY: &str = "gantz:idempotency-key";
 const DEADLINE: &str = "gantz:deadline";
@@ -29,7 +33,7 @@ const ENDPOINT_URL: &str = "gantz:endpoint-url";
 
 /// Flags of our own: id, name, value's name, help.
 const OWN_FLAGS: [(&str, &str, &str, &str); 5] = [
-    (PAYLOAD, "payload", "JSON", "All parameters at once, as a JSON object; flags override it"),
+    (PARAMETERS, "parameters", "JSON", "All parameters at once: a JSON object, @FILE, or - for stdin"),
     (JOB_ID, "job-id", "ID", "Your own id for the job, 8 to 64 of A-Z a-z 0-9 . _ -"),
     (KEY, "idempotency-key", "KEY", "Submitted again with the same key, it is the same job"),
     (DEADLINE, "deadline", "TIME", "When it is no longer worth doing: RFC 3339"),
@@ -63,6 +67,8 @@ pub(super) fn command(tool: &ToolSpec, wish: Wish) -> Command {
         .map(|(id, long, value, help)| Arg::new(*id).long(*long).value_name(*value).help(*help))
         .collect();
     ours.extend(COMMON_FLAGS.iter().map(|(id, long)| Arg::new(*id).long(*long).hide(true)));
+    let parameter = Arg::new(PARAMETER).short('p').value_name("NAME=VALUE").action(ArgAction::Append);
+    ours.insert(1, parameter.help("A parameter by its own name; may be given several times"));
     if wish == Wish::Id {
         let wait = Arg::new(WAIT).long("wait").action(ArgAction::SetTrue);
         ours.push(wait.help("Stay until it has ended"));
@@ -116,10 +122,14 @@ fn long_name(tool: &ToolSpec, parameter: &ParameterSpec) -> String {
 }
 
 pub(super) fn submission(tool: &ToolSpec, matches: &ArgMatches, now_ms: u64) -> Result<Value, CliError> {
-    let mut parameters = match own(matches, PAYLOAD) {
+    let mut parameters = match own(matches, PARAMETERS) {
         None => Map::new(),
-        Some(text) => json_object("--payload", text)?,
+        Some(text) => json_object("--parameters", &source(text, "--parameters")?)?,
     };
+    for given in matches.get_many::<String>(PARAMETER).into_iter().flatten() {
+        let (parameter, text) = named(tool, given)?;
+        parameters.insert(parameter.name.clone(), value(tool, parameter, text)?);
+    }
     for parameter in tool.parameters.iter() {
         if let Some(text) = matches.get_one::<String>(&parameter.name) {
             parameters.insert(parameter.name.clone(), value(tool, parameter, text)?);
@@ -174,12 +184,12 @@ pub(super) fn flag_of(tool: &ToolSpec, pointer: &str) -> String {
     }
 }
 
-/// The flag that a place in the parameters comes from. What has no flag can only come from the payload.
+/// The flag that a place in the parameters comes from. What has no flag can only come from `--parameters`.
 fn parameter_flag(tool: &ToolSpec, pointer: &str) -> String {
     let (name, rest) = first_step(pointer);
     match tool.parameters.get(name) {
         Some(parameter) => format!("--{}{rest}", long_name(tool, parameter)),
-        None => format!("--payload{pointer}"),
+        None => format!("--parameters{pointer}"),
     }
 }
 
@@ -219,19 +229,50 @@ fn own<'a>(matches: &'a ArgMatches, id: &str) -> Option<&'a String> {
     matches.try_get_one::<String>(id).ok().flatten()
 }
 
-/// Strings are taken as they are, everything else is JSON.
+/// The parameter that `NAME=VALUE` is of, and its value as given.
+fn named<'a, 'b>(tool: &'a ToolSpec, given: &'b str) -> Result<(&'a ParameterSpec, &'b str), CliError> {
+    let Some((name, value)) = given.split_once('=') else {
+        return Err(CliError::usage(format!("`-p {given}` is no NAME=VALUE")));
+    };
+    let found = tool.parameters.iter().find(|known| known.name == name || long_name(tool, known) == name);
+    let names = || tool.parameters.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
+    let parameter = found.ok_or_else(|| {
+        CliError::usage(format!("the tool `{}` has no parameter `{name}`, it takes: {}", tool.name, names()))
+    })?;
+    Ok((parameter, value))
+}
+
+/// JSON as given, or from the file that `@FILE` names, or from stdin.
+fn source(text: &str, flag: &str) -> Result<String, CliError> {
+    let read = match text.strip_prefix('@') {
+        Some(file) => fs::read_to_string(file).map_err(|error| (file, error)),
+        None if text == "-" => io::read_to_string(io::stdin()).map_err(|error| ("stdin", error)),
+        None => return Ok(text.to_owned()),
+    };
+    read.map_err(|(file, error)| CliError::usage(format!("`{flag}`: cannot read `{file}`: {error}")))
+}
+
+/// Strings are taken as they are, everything else is JSON; an object or an array may be in a file, `@FILE`.
 fn value(tool: &ToolSpec, parameter: &ParameterSpec, text: &str) -> Result<Value, CliError> {
     let (kind, name) = (parameter.value.kind, long_name(tool, parameter));
     if kind == ParameterType::String {
         return Ok(json!(text));
     }
-    serde_json::from_str(text).map_err(|error| {
+    let text = match kind {
+        ParameterType::Object | ParameterType::Array => &source(text, &format!("--{name}"))?,
+        _ => text,
+    };
+    let value = serde_json::from_str(text).map_err(|error| {
         let kind = kind.as_str();
         CliError::usage(match kind {
-            "object" | "array" => format!("`--{name}` takes an {kind} as JSON, not `{text}`: {error}"),
+            "object" | "array" => format!("`--{name}` takes an {kind} as JSON or @FILE, not `{text}`: {error}"),
             "integer" => format!("`--{name}` takes an integer, not `{text}`"),
             "boolean" => format!("`--{name}` takes `true` or `false`, not `{text}`"),
             _ => format!("`--{name}` takes a {kind}, not `{text}`"),
         })
-    })
+    })?;
+    match lossy_integer(text) {
+        None => Ok(value),
+        Some(integer) => Err(CliError::usage(format!("`--{name}`: {integer}"))),
+    }
 }

@@ -32,6 +32,10 @@ async fn bodies_that_are_no_json_object() {
                 "a number without end",
                 body("{\"tool\": \"explore\", \"parameters\": {\"anything\": {\"n\": 1e999}}}"),
             ),
+            (
+                "an integer that would lose digits",
+                body("{\"tool\": \"explore\",\n \"parameters\": {\"anything\": {\"n\": 18446744073709551616}}}"),
+            ),
             ("as deep as allowed, and wrong otherwise", body(&deep(63))),
             ("one deeper", body(&deep(64))),
             ("a hundred thousand deep", body(&deep(100_000))),

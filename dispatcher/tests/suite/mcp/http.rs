@@ -119,6 +119,11 @@ async fn what_is_no_message_is_refused_in_mcps_words() {
         let told = (&reply.body["error"]["code"], &reply.body["id"]);
         assert_eq!((reply.status, told), (StatusCode::BAD_REQUEST, (&json!(code), &Value::Null)), "{body}");
     }
+    let call = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"explore","arguments":
+        {"anything": {"n": 18446744073709551616}}}}"#;
+    let reply = send_text(&app, &[], call).await;
+    let told = (&reply.body["error"]["code"], &reply.body["id"]);
+    assert_eq!((reply.status, told), (StatusCode::BAD_REQUEST, (&json!(-32602), &json!(7))), "{}", reply.body);
     let large = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "x".repeat(HTTP_BODY_MAX_BYTES));
     assert_eq!(send_text(&app, &[], &large).await.status, StatusCode::PAYLOAD_TOO_LARGE);
 }

@@ -7,6 +7,18 @@ use serde_json::json;
 use crate::plan::world::World;
 
 #[tokio::test]
+async fn a_line_whose_integer_would_lose_digits_fails_alone() {
+    let world = World::new();
+    let path = world.write("ids.jsonl", "{\"text\": \"a\", \"times\": 7}\n{\"times\": 99999999999999999999}\n");
+    world.submit(json!({"tool": "echo", "jsonl": path})).await;
+    world.plan_all().await;
+    let children = world.assert_children(2).await;
+    assert_eq!((children[0].status, children[1].status), (JobStatus::Queued, JobStatus::Failed));
+    let message = &children[1].error.as_ref().unwrap().message;
+    assert!(message.starts_with("line 2, column 11: the integer 99999999999999999999 has more"), "{message}");
+}
+
+#[tokio::test]
 async fn lines_become_children_blank_ones_aside() {
     let world = World::new();
     let text = "\n{\"text\": \"a\"}\n\n  \t\r\n {\"text\": \"b\"} \r\n[1]\nnot json\n{\"text\": \"c\"\n\"text\"\n\

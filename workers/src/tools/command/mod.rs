@@ -106,7 +106,7 @@ impl CommandTool {
             ("GANTZ_JOB_ID", call.job_id.to_string()),
             ("GANTZ_ATTEMPT", call.attempt.to_string()),
             ("GANTZ_TOOL", call.tool.clone()),
-            ("GANTZ_IDEMPOTENCY_KEY", call.job_id.to_string()),
+            ("GANTZ_IDEMPOTENCY_KEY", call.effect_key.to_string()),
         ];
         let of_the_call = of_the_call.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         self.env.iter().cloned().chain(of_the_call).collect()

@@ -50,11 +50,11 @@ pub(super) fn fill(
 }
 
 /// Adds what the request needs and the manifest left unsaid.
-pub(super) fn complete(headers: &mut HeaderMap, method: &Method, has_body: bool, job_id: &JobId) {
+pub(super) fn complete(headers: &mut HeaderMap, method: &Method, has_body: bool, effect_key: &JobId) {
     if has_body {
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     }
-    if let (false, Ok(key)) = (method.is_safe(), HeaderValue::try_from(job_id.as_str())) {
+    if let (false, Ok(key)) = (method.is_safe(), HeaderValue::try_from(effect_key.as_str())) {
         headers.entry(IDEMPOTENCY_KEY).or_insert(key);
     }
 }

@@ -65,7 +65,7 @@ impl Tool for HttpTool {
     type Parameters = Value;
 
     async fn run(&self, call: Call<Value>) -> Outcome {
-        let request = match self.request.fill(&call.parameters, &call.job_id) {
+        let request = match self.request.fill(&call.parameters, &call.effect_key) {
             Ok(request) => request,
             Err(message) => return Outcome::permanent(ErrorKind::Invalid, message),
         };

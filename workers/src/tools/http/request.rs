@@ -47,14 +47,14 @@ impl RequestTemplate {
         self.url.host_is_chosen()
     }
 
-    /// The request of a job. An error says which parameter does not fit, and why.
-    pub(super) fn fill(&self, parameters: &Value, job_id: &JobId) -> Result<Request, String> {
+    /// The request of a job, whose effect the service knows by `effect_key`. An error says which parameter does not fit, and why.
+    pub(super) fn fill(&self, parameters: &Value, effect_key: &JobId) -> Result<Request, String> {
         let none = Map::new();
         let parameters = parameters.as_object().unwrap_or(&none);
         let url = self.url.fill(parameters)?;
         let body = self.body.fill(parameters).map(|json| json.to_string());
         let mut headers = headers::fill(&self.headers, parameters)?;
-        headers::complete(&mut headers, &self.method, body.is_some(), job_id);
+        headers::complete(&mut headers, &self.method, body.is_some(), effect_key);
         Ok(Request { method: self.method.clone(), url, headers, body })
     }
 }
