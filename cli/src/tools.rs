@@ -45,7 +45,7 @@ pub(crate) fn missing(project: &Project, manifest: &Manifest) -> Result<Vec<Miss
     let known: Vec<&str> = registry.names().chain([Handler::COMMAND, Handler::HTTP]).collect();
     let missing = manifest.tools().filter_map(|tool| {
         let handler = tool.handler.name();
-        let lacking = !known.contains(&handler);
+        let lacking = matches!(tool.handler, Handler::Builtin(_)) && !known.contains(&handler);
         lacking.then(|| Missing {
             tool: tool.name.clone(),
             handler: handler.to_owned(),

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::tools::command::CommandTool;
 use crate::tools::http::{HttpClient, HttpTool};
+use crate::tools::mcp::McpServers;
 
 /// A tool of any type.
 #[async_trait]
@@ -118,8 +119,9 @@ impl Toolbox {
         settings: &ToolSettings,
     ) -> Result<Self, ToolboxError> {
         let mut tools = BTreeMap::new();
+        let servers = McpServers::of(manifest, &settings.base_dir, &settings.http);
         for spec in manifest.offered() {
-            let (handler, tool) = set_up(spec, registry, settings)?;
+            let (handler, tool) = set_up(spec, registry, settings, &servers)?;
             tools.insert(spec.name.clone(), ReadyTool { spec: spec.clone(), tool, handler });
         }
         Ok(Self { tools })
@@ -143,6 +145,7 @@ fn set_up(
     spec: &ToolSpec,
     registry: &Registry,
     settings: &ToolSettings,
+    servers: &McpServers,
 ) -> Result<(String, Option<Arc<dyn AnyTool>>), ToolboxError> {
     let refused = |reason: String| ToolboxError { tool: spec.name.clone(), reason };
     Ok(match &spec.handler {
@@ -160,6 +163,7 @@ fn set_up(
                 .map_err(|error| refused(error.to_string()))?;
             (HttpTool::HANDLER.into(), Some(Arc::new(Typed(tool))))
         }
+        Handler::Mcp(tool) => (tool.handler.clone(), servers.tool(tool)),
     })
 }
 

@@ -11,7 +11,7 @@ use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RunningService};
 use serde_json::json;
 use tokio::process::Child;
 
-use crate::support::{Project, until};
+use crate::support::{Dev, Project, Ran, until};
 
 const TOOLS: &str = r#"
 name: trial
@@ -91,4 +91,51 @@ async fn a_call_is_answered_and_a_task_outlives_its_server() {
     agent.leave().await;
     let row = project.status(&id).await.expect("a row");
     assert_eq!((&row["status"], &row["tool"]), (&json!("SUCCEEDED"), &json!("wait_for")));
+}
+
+/// A project whose tools are those of another one's `gantz mcp`, and of a `gantz dev`.
+fn caller(other: &Project, url: &str) -> Project {
+    let (gantz, folder) = (env!("CARGO_BIN_EXE_gantz"), other.path("").display().to_string());
+    Project::with(&format!(
+        r#"
+name: caller
+version: 1.0.0
+mcp_servers:
+  program: {{command: ["{gantz}", "--manifest", "{folder}/gantz.yaml", "mcp"]}}
+  service: {{url: "{url}/mcp"}}
+tools:
+  wait_for:
+    description: Wait until a file is there
+    handler: mcp.program
+    parameters: {{gate: {{type: string, required: true}}}}
+  ask_service:
+    description: The same, elsewhere
+    handler: mcp.service
+    mcp_tool: wait_for
+    parameters: {{gate: {{type: string, required: true}}}}
+  misspelt:
+    description: There is no such tool
+    handler: mcp.service
+"#
+    ))
+}
+
+#[tokio::test]
+async fn tools_of_other_servers_run_as_jobs() {
+    let other = Project::with(TOOLS);
+    other.open("open");
+    let dev = Dev::start(&other).await;
+    let project = caller(&other, &dev.url);
+    for tool in ["wait_for", "ask_service"] {
+        let ran = project.gantz(&["run", tool, "--gate", "open", "-o", "json"]).await;
+        ran.ok();
+        assert_eq!(ran.json(), json!({"there": true}), "{tool}");
+    }
+    let ran = project.gantz(&["run", "misspelt"]).await;
+    assert!(ran.refused(1).contains("there is no tool `misspelt`"), "{ran}");
+    // They are jobs on both sides.
+    let lines = |ran: Ran| ran.json_lines().len();
+    assert_eq!(lines(project.gantz(&["jobs", "-o", "jsonl"]).await), 3);
+    assert_eq!(lines(other.gantz(&["jobs", "-o", "jsonl"]).await), 2);
+    dev.stop().await;
 }

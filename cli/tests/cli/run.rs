@@ -77,7 +77,10 @@ async fn bad_parameters_are_named() {
         (&["say", "--what", "x", "--times", "1.5"], "\n  --times: "),
         (&["say", "--what", "x", "--times", "two"], "error: `--times` takes an integer, not `two`"),
         (&["say", "--what", "x", "--loud", "yes"], "error: `--loud` takes `true` or `false`, not `yes`"),
-        (&["say", "--what", "x", "--words", "["], "error: `--words` takes an array as JSON or @FILE, not `[`: "),
+        (
+            &["say", "--what", "x", "--words", "["],
+            "error: `--words` takes an array as JSON or @FILE, not `[`: ",
+        ),
         (&["say", "--what", "x", "--tone", "middle"], "[possible values: low, high]"),
         (&["say", "--parameters", "[]"], "`--parameters` is no JSON object"),
         (&["say", "-p", "what"], "error: `-p what` is no NAME=VALUE"),

@@ -48,6 +48,8 @@ pub const MANIFEST_TOOLS_MAX: usize = 1_000;
 pub const MANIFEST_SCHEDULES_MAX: usize = 200;
 /// Triggers of one manifest: every upload is held against each.
 pub const MANIFEST_TRIGGERS_MAX: usize = 100;
+/// Other MCP servers of a manifest: each may be a process beside every worker.
+pub const MANIFEST_MCP_SERVERS_MAX: usize = 50;
 /// Parameters of one tool.
 pub const TOOL_PARAMETERS_MAX: usize = 200;
 

@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod command;
 pub mod http;
+pub(crate) mod mcp;
 pub mod postgres;
 
 mod document;

@@ -11,3 +11,4 @@ mod pipeline;
 mod postgres;
 mod tool_command;
 mod tool_http;
+mod tool_mcp;

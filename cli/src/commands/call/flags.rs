@@ -265,7 +265,9 @@ fn value(tool: &ToolSpec, parameter: &ParameterSpec, text: &str) -> Result<Value
     let value = serde_json::from_str(text).map_err(|error| {
         let kind = kind.as_str();
         CliError::usage(match kind {
-            "object" | "array" => format!("`--{name}` takes an {kind} as JSON or @FILE, not `{text}`: {error}"),
+            "object" | "array" => {
+                format!("`--{name}` takes an {kind} as JSON or @FILE, not `{text}`: {error}")
+            }
             "integer" => format!("`--{name}` takes an integer, not `{text}`"),
             "boolean" => format!("`--{name}` takes `true` or `false`, not `{text}`"),
             _ => format!("`--{name}` takes a {kind}, not `{text}`"),

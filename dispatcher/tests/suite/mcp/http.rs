@@ -123,7 +123,12 @@ async fn what_is_no_message_is_refused_in_mcps_words() {
         {"anything": {"n": 18446744073709551616}}}}"#;
     let reply = send_text(&app, &[], call).await;
     let told = (&reply.body["error"]["code"], &reply.body["id"]);
-    assert_eq!((reply.status, told), (StatusCode::BAD_REQUEST, (&json!(-32602), &json!(7))), "{}", reply.body);
+    assert_eq!(
+        (reply.status, told),
+        (StatusCode::BAD_REQUEST, (&json!(-32602), &json!(7))),
+        "{}",
+        reply.body
+    );
     let large = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "x".repeat(HTTP_BODY_MAX_BYTES));
     assert_eq!(send_text(&app, &[], &large).await.status, StatusCode::PAYLOAD_TOO_LARGE);
 }

@@ -9,7 +9,8 @@ use crate::plan::world::World;
 #[tokio::test]
 async fn a_line_whose_integer_would_lose_digits_fails_alone() {
     let world = World::new();
-    let path = world.write("ids.jsonl", "{\"text\": \"a\", \"times\": 7}\n{\"times\": 99999999999999999999}\n");
+    let path =
+        world.write("ids.jsonl", "{\"text\": \"a\", \"times\": 7}\n{\"times\": 99999999999999999999}\n");
     world.submit(json!({"tool": "echo", "jsonl": path})).await;
     world.plan_all().await;
     let children = world.assert_children(2).await;

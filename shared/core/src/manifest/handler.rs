@@ -1,6 +1,7 @@
 //! What runs a tool.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -16,6 +17,8 @@ pub enum Handler {
     Command(CommandSpec),
     /// An HTTP request.
     Http(HttpSpec),
+    /// A tool of another MCP server.
+    Mcp(McpToolSpec),
 }
 
 impl Handler {
@@ -23,6 +26,8 @@ impl Handler {
     pub const COMMAND: &str = "command";
     /// The name of [`Handler::Http`] in a manifest.
     pub const HTTP: &str = "http.request";
+    /// What the name of [`Handler::Mcp`] begins with in a manifest; the server's follows.
+    pub const MCP_PREFIX: &str = "mcp.";
     /// The name of the built-in handler that makes functions, which a manifest has to allow by `creates_functions`.
     pub const CREATE_FUNCTION: &str = "aws_lambda.create_function";
 
@@ -32,6 +37,7 @@ impl Handler {
             Self::Builtin(name) => name,
             Self::Command(_) => Self::COMMAND,
             Self::Http(_) => Self::HTTP,
+            Self::Mcp(tool) => &tool.handler,
         }
     }
 }
@@ -106,6 +112,47 @@ pub struct HttpSpec {
     pub response: Option<String>,
     /// Bytes of the response that are read, 1 to [`limits::RESULT_MAX_BYTES`]. More fail the job.
     pub max_response_bytes: u64,
+}
+
+/// A tool of another MCP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct McpToolSpec {
+    /// `mcp.`, and the server's name in the manifest.
+    pub handler: String,
+    /// What the server calls the tool.
+    pub tool: String,
+    /// Where the server is.
+    pub server: Arc<McpServerSpec>,
+}
+
+impl McpToolSpec {
+    /// The server's name in the manifest.
+    pub fn server_name(&self) -> &str {
+        self.handler.strip_prefix(Handler::MCP_PREFIX).unwrap_or(&self.handler)
+    }
+}
+
+/// Where an MCP server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum McpServerSpec {
+    /// A program that speaks MCP on stdin and stdout. A worker starts it once, and again when it has ended.
+    Program {
+        /// A path, or a name that is looked up in `PATH`. A path is relative to the manifest's folder.
+        program: String,
+        /// Its arguments, as they are.
+        args: Vec<String>,
+        /// Environment variables set for it, besides the few that it inherits.
+        env: BTreeMap<String, String>,
+        /// The folder it runs in, relative to the manifest's; the manifest's own if absent.
+        cwd: Option<String>,
+    },
+    /// A service that speaks MCP's Streamable HTTP.
+    Http {
+        /// An `http` or `https` URL.
+        url: String,
+        /// The environment variable of the worker that holds a bearer token for it.
+        bearer_env: Option<String>,
+    },
 }
 
 /// What an HTTP request sends.

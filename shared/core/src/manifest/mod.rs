@@ -27,11 +27,12 @@ mod syntax;
 mod tree;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use check::{ParameterError, ParameterErrorCode};
 pub use cron::Cron;
 pub use diagnostic::{Diagnostic, ManifestError};
-pub use handler::{CommandOutput, CommandSpec, Handler, HttpBody, HttpSpec};
+pub use handler::{CommandOutput, CommandSpec, Handler, HttpBody, HttpSpec, McpServerSpec, McpToolSpec};
 pub use parameters::{ParameterSpec, ParameterType, Parameters, ValueSpec};
 pub use pattern::Pattern;
 pub use schedule::{Scan, ScheduleSpec, When};
@@ -51,6 +52,7 @@ pub struct Manifest {
     lanes: BTreeMap<Lane, LaneSpec>,
     schedules: BTreeMap<String, ScheduleSpec>,
     triggers: BTreeMap<String, TriggerSpec>,
+    mcp_servers: BTreeMap<String, Arc<McpServerSpec>>,
 }
 
 impl Manifest {
@@ -87,6 +89,7 @@ impl Manifest {
             lanes: Lane::standing().into_iter().map(|lane| (lane, LaneSpec::DEFAULT)).collect(),
             schedules: BTreeMap::new(),
             triggers: BTreeMap::new(),
+            mcp_servers: BTreeMap::new(),
         }
     }
 
@@ -122,6 +125,11 @@ impl Manifest {
     /// `analyze_file`, if it has one that takes a bucket and a key.
     pub fn triggers(&self) -> impl Iterator<Item = &TriggerSpec> {
         self.triggers.values()
+    }
+
+    /// Other MCP servers, sorted by name.
+    pub fn mcp_servers(&self) -> impl Iterator<Item = (&str, &Arc<McpServerSpec>)> {
+        self.mcp_servers.iter().map(|(name, server)| (name.as_str(), server))
     }
 
     /// The tool that a misspelt name most likely means.

@@ -22,6 +22,13 @@ pub(super) const SCHEDULE: Rule =
 pub(super) const TRIGGER: Rule =
     Rule { what: "trigger name", expected: "a trigger's name is 1 to 64 of A-Z a-z 0-9 _ -", ..TOOL };
 
+/// Behind `mcp.` it is a part of a handler's name.
+pub(super) const MCP_SERVER: Rule = Rule {
+    what: "server name",
+    expected: "a server's name is 1 to 64 of A-Z a-z 0-9 _ -, and starts with a letter or `_`",
+    holds: is_parameter_name,
+};
+
 /// A name that can be a flag of the command line, a hole in a template and a key in JSON.
 pub(super) const PARAMETER: Rule = Rule {
     what: "parameter name",

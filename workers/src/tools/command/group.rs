@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// The group bears its leader's id. That id stays taken while the leader is not waited for or the group has members,
 /// so a signal reaches no stranger as long as it is sent before the leader is waited for, or right after.
 #[derive(Debug)]
-pub(super) struct ProcessGroup(Option<Pid>);
+pub(in crate::tools) struct ProcessGroup(Option<Pid>);
 
 impl ProcessGroup {
     /// The group of a child that leads one.

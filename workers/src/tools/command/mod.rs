@@ -14,10 +14,10 @@
 //!
 //! [templates]: gantz_core::manifest::template
 
-mod group;
+pub(super) mod group;
 mod pump;
-mod running;
-mod spawn;
+pub(super) mod running;
+pub(super) mod spawn;
 mod verdict;
 
 use std::ffi::OsString;
@@ -80,14 +80,11 @@ impl CommandTool {
         let base_dir = std::path::absolute(base_dir.join(".")).unwrap_or(base_dir);
         let is_path = spec.program.contains('/');
         let program = if is_path { base_dir.join(&spec.program) } else { PathBuf::from(&spec.program) };
-        let inherited = INHERITED_VARIABLES
-            .iter()
-            .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
         let own = spec.env.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         Ok(Self {
             program,
             args,
-            env: inherited.chain(own).collect(),
+            env: inherited_env().chain(own).collect(),
             folder: spec.cwd.map_or_else(|| base_dir.clone(), |cwd| base_dir.join(cwd)),
             output: spec.output,
             permanent: spec.permanent,
@@ -111,6 +108,11 @@ impl CommandTool {
         let of_the_call = of_the_call.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         self.env.iter().cloned().chain(of_the_call).collect()
     }
+}
+
+/// What a program gets from the worker, whatever the manifest says.
+pub(super) fn inherited_env() -> impl Iterator<Item = (OsString, OsString)> {
+    INHERITED_VARIABLES.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
 }
 
 impl Tool for CommandTool {

@@ -13,13 +13,13 @@ use super::pump::{Capped, Tail, TooMuch, feed, fill, take_leftover};
 const GRACE_MAX_MS: u64 = 5_000;
 
 /// A program that runs. Dropped, it is killed, with all that it started.
-pub(super) struct Running {
+pub(in crate::tools) struct Running {
     // Fields are dropped in this order: the group is killed while its leader still holds its id.
-    pub(super) group: ProcessGroup,
-    pub(super) child: Child,
-    pub(super) stdin: ChildStdin,
-    pub(super) stdout: ChildStdout,
-    pub(super) stderr: ChildStderr,
+    pub(in crate::tools) group: ProcessGroup,
+    pub(in crate::tools) child: Child,
+    pub(in crate::tools) stdin: ChildStdin,
+    pub(in crate::tools) stdout: ChildStdout,
+    pub(in crate::tools) stderr: ChildStderr,
 }
 
 /// A program that ended.

@@ -13,18 +13,18 @@ use super::group::ProcessGroup;
 use super::running::Running;
 
 /// What is to be started.
-pub(super) struct Launch<'l> {
+pub(in crate::tools) struct Launch<'l> {
     /// An absolute path, or a name to be looked up in `PATH`.
-    pub(super) program: &'l Path,
-    pub(super) args: Vec<String>,
+    pub(in crate::tools) program: &'l Path,
+    pub(in crate::tools) args: Vec<String>,
     /// All of its environment.
-    pub(super) env: Vec<(OsString, OsString)>,
+    pub(in crate::tools) env: Vec<(OsString, OsString)>,
     /// Where it runs.
-    pub(super) folder: &'l Path,
+    pub(in crate::tools) folder: &'l Path,
 }
 
 /// Starts the program in a process group of its own.
-pub(super) fn start(launch: Launch<'_>) -> Result<Running, Outcome> {
+pub(in crate::tools) fn start(launch: Launch<'_>) -> Result<Running, Outcome> {
     let Launch { program, args, env, folder } = launch;
     let search_path = env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
     let mut command = Command::new(program);

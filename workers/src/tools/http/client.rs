@@ -31,7 +31,7 @@ struct Clients {
 
 /// Where a request may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(in crate::tools) enum Reach {
     /// To public addresses.
     Public,
     /// To any address: the manifest lists the host.
@@ -44,7 +44,7 @@ impl HttpClient {
         Self(Arc::new(Clients { clock, public: OnceCell::new(), anywhere: OnceCell::new() }))
     }
 
-    pub(super) async fn with_reach(&self, reach: Reach) -> reqwest::Result<&reqwest::Client> {
+    pub(in crate::tools) async fn with_reach(&self, reach: Reach) -> reqwest::Result<&reqwest::Client> {
         let cell = match reach {
             Reach::Public => &self.0.public,
             Reach::Anywhere => &self.0.anywhere,

@@ -34,6 +34,7 @@ use request::RequestTemplate;
 use result::Selection;
 
 pub use client::HttpClient;
+pub(super) use client::Reach;
 pub use error::HttpSpecError;
 
 /// An HTTP request as a tool.

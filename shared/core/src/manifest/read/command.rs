@@ -107,7 +107,7 @@ fn templates(items: &[Node], parameters: &Parameters, problems: &mut Problems<'_
         .collect()
 }
 
-fn env(node: &Node, problems: &mut Problems<'_>) -> BTreeMap<String, String> {
+pub(super) fn env(node: &Node, problems: &mut Problems<'_>) -> BTreeMap<String, String> {
     let entries = mapping(node, "`env`", problems).unwrap_or_default();
     entries
         .iter()

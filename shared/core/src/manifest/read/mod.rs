@@ -4,6 +4,7 @@ mod call;
 mod command;
 mod host;
 mod http;
+mod mcp;
 mod output;
 mod parameters;
 mod policy;
@@ -27,10 +28,11 @@ use super::{LaneSpec, LaneWorkers, Manifest, ManifestError, ToolSpec, TriggerSpe
 use crate::ids::Lane;
 use crate::limits;
 use call::Known;
+use mcp::Servers;
 use policy::Common;
 
-const KEYS: [&str; 8] =
-    ["name", "version", "description", "defaults", "lanes", "tools", "schedules", "triggers"];
+const KEYS: [&str; 9] =
+    ["name", "version", "description", "defaults", "lanes", "mcp_servers", "tools", "schedules", "triggers"];
 const LANE_KEYS: [&str; 4] = ["workers", "batch_size", "function_timeout", "concurrency"];
 const WORKERS: [(&str, LaneWorkers); 2] =
     [("lambda", LaneWorkers::Lambda), ("container", LaneWorkers::Container)];
@@ -66,9 +68,10 @@ fn read(root: &Node, problems: &mut Problems<'_>) -> Option<Manifest> {
     let description = section.text("description", problems);
     let lanes = section.get("lanes").and_then(|node| lanes(node, problems));
     let common = policy::common(section.entry("defaults"), lanes, problems);
+    let mcp_servers = mcp::servers(&section, problems);
     let tools = section
         .require("tools", "tools:", problems)
-        .map(|node| tools(node, &common, problems))
+        .map(|node| tools(node, &common, &mcp_servers, problems))
         .unwrap_or_default();
     let names = tool_names(root);
     let known = Known { tools: &tools, names: &names, lanes: common.declared_lanes.as_ref() };
@@ -91,7 +94,16 @@ fn read(root: &Node, problems: &mut Problems<'_>) -> Option<Manifest> {
         lanes.entry(lane).or_insert(LaneSpec::DEFAULT);
     }
     tools_fit_their_lanes(root, &tools, &lanes, problems);
-    Some(Manifest { name: name?, version: version?, description, tools, lanes, schedules, triggers })
+    Some(Manifest {
+        name: name?,
+        version: version?,
+        description,
+        tools,
+        lanes,
+        schedules,
+        triggers,
+        mcp_servers,
+    })
 }
 
 /// A tool whose timeout a fresh invocation of its lane has no room for would be put off for ever.
@@ -157,7 +169,12 @@ fn implied_triggers(tools: &BTreeMap<String, ToolSpec>) -> BTreeMap<String, Trig
     if takes { BTreeMap::from([(trigger.name.clone(), trigger)]) } else { BTreeMap::new() }
 }
 
-fn tools(node: &Node, common: &Common, problems: &mut Problems<'_>) -> BTreeMap<String, ToolSpec> {
+fn tools(
+    node: &Node,
+    common: &Common,
+    servers: &Servers,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<String, ToolSpec> {
     let entries = match &node.kind {
         Kind::Map(entries) if !entries.is_empty() => entries,
         Kind::Map(_) | Kind::Null => {
@@ -179,7 +196,7 @@ fn tools(node: &Node, common: &Common, problems: &mut Problems<'_>) -> BTreeMap<
         .iter()
         .filter_map(|entry| {
             check_name(&entry.key, entry.key_span, &rules::TOOL, problems);
-            tool::read(entry, common, problems)
+            tool::read(entry, common, servers, problems)
         })
         .map(|tool| (tool.name.clone(), tool))
         .collect()

@@ -7,16 +7,18 @@ use super::super::section::Section;
 use super::super::syntax::cut;
 use super::super::tree::Entry;
 use super::super::{Handler, ToolSpec};
+use super::mcp::{self, Servers};
 use super::policy::{self, Common};
 use super::{command, http, named, output, parameters};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "title",
     "description",
     "parameters",
     "handler",
     "command",
     "http",
+    "mcp_tool",
     "creates_functions",
     "timeout",
     "retry",
@@ -28,7 +30,12 @@ const KEYS: [&str; 14] = [
 ];
 
 /// Reads one tool. `None` when a key that it cannot do without is missing or wrong.
-pub(super) fn read(entry: &Entry, common: &Common, problems: &mut Problems<'_>) -> Option<ToolSpec> {
+pub(super) fn read(
+    entry: &Entry,
+    common: &Common,
+    servers: &Servers,
+    problems: &mut Problems<'_>,
+) -> Option<ToolSpec> {
     let what = format!("tool `{}`", cut(&entry.key));
     let section = Section::open(&entry.value, entry.key_span, what, &KEYS, problems)?;
     section.require("description", "description: \"What the tool does\"", problems);
@@ -36,7 +43,7 @@ pub(super) fn read(entry: &Entry, common: &Common, problems: &mut Problems<'_>) 
     let title = section.text("title", problems);
     let parameters =
         section.get("parameters").map(|node| parameters::read(node, problems)).unwrap_or_default();
-    let handler = handler(&section, &parameters, problems);
+    let handler = handler(&section, &entry.key, &parameters, servers, problems);
     let creates_functions = creates_functions(&section, handler.as_ref(), problems);
     let policy = policy::read(&section, common, handler.as_ref(), problems);
     let output = section.get("output").map(|node| output::read(node, problems));
@@ -54,16 +61,26 @@ pub(super) fn read(entry: &Entry, common: &Common, problems: &mut Problems<'_>) 
     })
 }
 
-fn handler(section: &Section<'_>, parameters: &Parameters, problems: &mut Problems<'_>) -> Option<Handler> {
+fn handler(
+    section: &Section<'_>,
+    tool: &str,
+    parameters: &Parameters,
+    servers: &Servers,
+    problems: &mut Problems<'_>,
+) -> Option<Handler> {
     let name = handler_name(section, problems);
     for (handler, key) in [(Handler::COMMAND, "command"), (Handler::HTTP, "http")] {
         check_section(section, name.as_deref(), handler, key, problems);
     }
+    mcp::check_key(section, name.as_deref(), problems);
     match name?.as_str() {
         Handler::COMMAND => {
             command::read(section.entry("command")?, parameters, problems).map(Handler::Command)
         }
         Handler::HTTP => http::read(section.entry("http")?, parameters, problems).map(Handler::Http),
+        name if name.starts_with(Handler::MCP_PREFIX) => {
+            mcp::tool(section, name, tool, servers, problems).map(Handler::Mcp)
+        }
         name => Some(Handler::Builtin(name.to_owned())),
     }
 }

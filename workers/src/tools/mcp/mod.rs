@@ -1,0 +1,66 @@
+//! `mcp.SERVER`: a tool of another MCP server as a job, with Gantz's timeouts, retries, limits and records.
+//!
+//! A server that is a program is started when the first job needs it, serves all its jobs at once, and is started again
+//! when it has ended. A call that had to be broken off makes it suspect: before the next one it has to answer a ping, or it
+//! is replaced. So one that hangs costs the jobs that it has, and no others.
+
+mod connection;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gantz_core::manifest::{Manifest, McpToolSpec};
+use gantz_core::outcome::Outcome;
+use gantz_core::tool::Call;
+use rmcp::model::CallToolRequestParams;
+use serde_json::Value;
+
+use crate::registry::AnyTool;
+use crate::tools::http::HttpClient;
+use connection::Server;
+
+/// The servers of a manifest by name. Nothing is started before it is needed.
+pub(crate) struct McpServers(BTreeMap<String, Arc<Server>>);
+
+impl McpServers {
+    /// Programs are below `base_dir`, and run in it.
+    pub(crate) fn of(manifest: &Manifest, base_dir: &Path, http: &HttpClient) -> Self {
+        let server = |(name, spec): (&str, &Arc<_>)| {
+            (name.to_owned(), Arc::new(Server::new(name, Arc::clone(spec), base_dir, http.clone())))
+        };
+        Self(manifest.mcp_servers().map(server).collect())
+    }
+
+    /// The tool that a manifest's tool stands for.
+    pub(crate) fn tool(&self, spec: &McpToolSpec) -> Option<Arc<dyn AnyTool>> {
+        let server = Arc::clone(self.0.get(spec.server_name())?);
+        Some(Arc::new(McpTool { server, tool: spec.tool.clone() }))
+    }
+}
+
+struct McpTool {
+    server: Arc<Server>,
+    tool: String,
+}
+
+#[async_trait]
+impl AnyTool for McpTool {
+    async fn call(&self, call: Call<Value>) -> Outcome {
+        let connection = match self.server.connection().await {
+            Ok(connection) => connection,
+            Err(outcome) => return outcome,
+        };
+        let mut request = CallToolRequestParams::new(self.tool.clone());
+        request.arguments = match call.parameters {
+            Value::Object(arguments) => Some(arguments),
+            _ => None,
+        };
+        match connection.call(request).await {
+            Ok(response) => verdict::answered(response),
+            Err(error) => verdict::failed(self.server.name(), error),
+        }
+    }
+}
