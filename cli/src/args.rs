@@ -176,6 +176,9 @@ pub(crate) enum Command {
         #[arg(long)]
         metrics: bool,
     },
+    /// Write tools into the manifest that somebody else has described.
+    #[command(subcommand)]
+    Import(Import),
     /// Serve the manifest's tools to an agent, as an MCP server on stdin and stdout.
     #[command(
         after_help = "An agent starts this program. `gantz dev` and a stack serve the same over HTTP, at `/mcp`. Calls are \
@@ -188,6 +191,19 @@ pub(crate) enum Command {
     Completions {
         /// The shell.
         shell: Shell,
+    },
+}
+
+/// Where tools are described.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// The tools of an MCP server, which the manifest names under `mcp_servers`. Those that it has are left as they are.
+    Mcp {
+        /// The server's name in the manifest.
+        server: String,
+        /// Print them instead.
+        #[arg(long)]
+        print: bool,
     },
 }
 

@@ -18,9 +18,14 @@ use crate::view::note;
 
 /// The manifest's tools. AWS and databases are only looked for when a tool that needs them is called.
 pub(crate) fn toolbox(project: &Project, manifest: &Manifest, clock: &Clock) -> Result<Toolbox, CliError> {
-    let settings = ToolSettings { base_dir: project.base_dir.clone(), http: HttpClient::new(clock.clone()) };
     let registry = registry(project, clock)?;
-    Toolbox::build(manifest, &registry, &settings).map_err(|error| CliError::failed(error.to_string()))
+    Toolbox::build(manifest, &registry, &settings(project))
+        .map_err(|error| CliError::failed(error.to_string()))
+}
+
+/// What tools need of this process.
+pub(crate) fn settings(project: &Project) -> ToolSettings {
+    ToolSettings { base_dir: project.base_dir.clone(), http: HttpClient::new(shell::clock()) }
 }
 
 /// A tool whose handler this program lacks: its jobs fail here, though another worker may have it.

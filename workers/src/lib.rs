@@ -24,3 +24,4 @@ pub use delivery::{Delivery, Disposition, Slot, Tenure};
 pub use process::Worker;
 pub use registry::{Registry, ToolSettings, Toolbox};
 pub use stop::{Phase, Stop, Switch};
+pub use tools::mcp::mcp_tools;

@@ -88,10 +88,11 @@ fn announce(
         return view::print_json(&document, format);
     }
     view::print(&format!(
-        "{} {} with {} on {}\njobs are kept in {}",
+        "{} {} with {} on {}\nagents connect to {}/mcp\njobs are kept in {}",
         manifest.name(),
         manifest.version(),
         view::count(manifest.tools().count() as u64, "tool"),
+        node.url,
         node.url,
         project.data_dir.display(),
     ));

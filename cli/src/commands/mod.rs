@@ -7,6 +7,7 @@ mod check;
 mod dev;
 mod dlq;
 mod events;
+mod import;
 mod init;
 mod jobs;
 mod mcp;
@@ -27,7 +28,7 @@ use gantz_core::json::lossy_integer;
 use gantz_core::manifest::{Manifest, ToolSpec};
 use serde_json::{Map, Value};
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, Import};
 use crate::deploy;
 use crate::error::{CliError, INTERRUPTED};
 use crate::node::DRAIN;
@@ -72,6 +73,7 @@ pub(crate) async fn execute(arguments: Arguments) -> Outcome {
                 worker::Options { lanes: lane, concurrency, drain: Duration::from_secs(drain), metrics };
             worker::run(&project, options).await
         }
+        Command::Import(Import::Mcp { server, print }) => import::mcp(&project, &server, print).await,
         Command::Mcp => mcp::run(&project).await,
         Command::Template => template::run(&project, format),
         Command::Completions { shell } => {

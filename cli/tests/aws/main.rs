@@ -8,6 +8,7 @@ mod failures;
 mod fleet;
 mod functions;
 mod layer;
+mod mcp;
 mod records;
 mod roles;
 mod seed;

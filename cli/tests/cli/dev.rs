@@ -20,7 +20,7 @@ async fn commands_talk_to_it() {
     let ran = dev.stop().await;
     ran.failed(130);
     assert!(ran.stdout.starts_with("trial 1.0.0 with 7 tools on http://127.0.0.1:"), "{ran}");
-    assert_eq!(ran.stdout.lines().count(), 3, "{ran}");
+    assert_eq!(ran.stdout.lines().count(), 4, "{ran}");
 }
 
 #[tokio::test]

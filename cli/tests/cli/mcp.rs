@@ -121,6 +121,35 @@ tools:
 }
 
 #[tokio::test]
+async fn tools_of_another_server_are_imported_and_run() {
+    let other = Project::with(TOOLS);
+    other.open("open");
+    let (gantz, folder) = (env!("CARGO_BIN_EXE_gantz"), other.path("").display().to_string());
+    let servers = format!(
+        "mcp_servers:\n  other: {{command: [\"{gantz}\", --manifest, \"{folder}/gantz.yaml\", mcp]}}\n"
+    );
+    let project = Project::with(&format!("name: caller\nversion: 1.0.0\n# mine\n{servers}"));
+    let ran = project.gantz(&["import", "mcp", "other", "--print"]).await;
+    assert!(
+        ran.ok().contains(
+            "  wait_for:\n    description: \"Wait until a file is there\"\n    handler: mcp.other\n"
+        ),
+        "{ran}"
+    );
+    let ran = project.gantz(&["import", "mcp", "other"]).await;
+    let told = ran.ok().to_owned();
+    assert!(told.starts_with("imported ") && told.ends_with(" tools of `other`\n"), "{ran}");
+    assert!(project.read("gantz.yaml").expect("a manifest").contains("# mine\n"));
+    let ran = project.gantz(&["run", "wait_for", "--gate", "open", "-o", "json"]).await;
+    ran.ok();
+    assert_eq!(ran.json(), json!({"there": true}));
+    let ran = project.gantz(&["import", "mcp", "other"]).await;
+    assert!(ran.ok().starts_with("imported 0 tools of `other`, "), "{ran}");
+    let ran = project.gantz(&["import", "mcp", "another"]).await;
+    assert!(ran.refused(2).contains("hint: it has other"), "{ran}");
+}
+
+#[tokio::test]
 async fn tools_of_other_servers_run_as_jobs() {
     let other = Project::with(TOOLS);
     other.open("open");

@@ -31,6 +31,7 @@ async fn help_fits_a_screen() {
       deploy       Put dispatcher and workers on AWS, as a stack; also changes one that is there
       destroy      Delete a stack
       worker       Work on what is queued, on this machine or in a stack
+      import       Write tools into the manifest that somebody else has described
       mcp          Serve the manifest's tools to an agent, as an MCP server on stdin and stdout
       template     Print the CloudFormation template of the manifest's stack
       completions  Print completions for a shell

@@ -1,10 +1,6 @@
 //! `tools/call`: from a tool's name and its arguments to a job, and back to an answer.
 
-use std::fmt;
-
 use gantz_core::admit::Origin;
-use gantz_core::admit_batch::BatchSpec;
-use gantz_core::batch::BatchView;
 use gantz_core::ids::JobId;
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
 use gantz_core::lifecycle::CancelVerdict;
@@ -12,9 +8,7 @@ use gantz_core::limits::{MCP_RESULT_MAX_BYTES, RESULT_MAX_BYTES};
 use gantz_core::ports::{PortError, PortResult};
 use gantz_core::spec::JobSpec;
 use rmcp::ErrorData;
-use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, CreateTaskResult, JsonObject};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use rmcp::model::{CallToolResponse, CallToolResult, CreateTaskResult, JsonObject};
 use serde_json::{Value, json};
 
 use super::{McpServer, answer, failed, own};
@@ -22,41 +16,19 @@ use crate::http::told;
 use crate::submit::SubmitError;
 use crate::wait;
 
-const ORIGIN: Origin = Origin { source: "mcp", occurrence: None };
+pub(super) const ORIGIN: Origin = Origin { source: "mcp", occurrence: None };
 /// A tool that ends so soon answers in the call; for a client that takes tasks any other call is one.
 const QUICK_MS: u64 = 500;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SubmitJob {
-    tool: String,
-    #[serde(default)]
-    parameters: JsonObject,
-    idempotency_key: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfId {
-    id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wait {
-    id: String,
-    wait_seconds: Option<f64>,
-}
-
 /// What a call comes to that is no answer of a job.
-enum CallError {
+pub(super) enum CallError {
     /// The caller can mend it, and is told as a tool's error.
     Told(String, Value),
     /// Nobody can be served at the moment.
     Port(PortError),
 }
 
-type Answered<T> = Result<T, CallError>;
+pub(super) type Answered<T> = Result<T, CallError>;
 
 impl From<PortError> for CallError {
     fn from(error: PortError) -> Self {
@@ -152,68 +124,14 @@ impl McpServer {
         Ok(answer::success(value))
     }
 
-    async fn submit_job(&self, arguments: JsonObject) -> Answered<CallToolResult> {
-        let asked: SubmitJob = read(arguments)?;
-        let mut spec = JobSpec::new(asked.tool, asked.parameters.into());
-        spec.idempotency_key = asked.idempotency_key;
-        Ok(record(&self.submit(spec).await?))
-    }
-
-    async fn submit(&self, mut spec: JobSpec) -> Answered<JobRecord> {
+    pub(super) async fn submit(&self, mut spec: JobSpec) -> Answered<JobRecord> {
         spec.tenant = Some(self.tenant.to_string());
         let dispatcher = self.dispatcher.clone();
         Ok(to_the_end(async move { dispatcher.submit(spec, &ORIGIN).await }).await??.record)
     }
 
-    async fn submit_batch(&self, arguments: JsonObject) -> Answered<CallToolResult> {
-        // Files of the machine that plans are not an agent's to name.
-        if let Some(name) =
-            ["files", "jsonl", "as", "tenant"].into_iter().find(|name| arguments.contains_key(*name))
-        {
-            return Err(invalid(&format!("`/{name}` cannot be given here, send `items` or `s3`")));
-        }
-        if arguments.contains_key("items") == arguments.contains_key("s3") {
-            return Err(invalid("expected one of `/items` and `/s3`"));
-        }
-        let mut spec: BatchSpec = read(arguments)?;
-        spec.tenant = Some(self.tenant.to_string());
-        let dispatcher = self.dispatcher.clone();
-        let batch = to_the_end(async move { dispatcher.submit_batch(spec, &ORIGIN).await }).await??.record;
-        Ok(shown(&BatchView::from(&batch)))
-    }
-
-    async fn job_status(&self, arguments: JsonObject) -> Answered<CallToolResult> {
-        let OfId { id } = read(arguments)?;
-        match self.find(&id).await? {
-            Some(row) => Ok(record(&row)),
-            None => Ok(shown(&self.batch(&id, 0).await?)),
-        }
-    }
-
-    async fn job_result(&self, arguments: JsonObject) -> Answered<CallToolResult> {
-        let Wait { id, wait_seconds } = read(arguments)?;
-        let wait_ms = wait_seconds.map_or(self.wait_max_ms, |seconds| (seconds.max(0.0) * 1_000.0) as u64);
-        let wait_ms = wait_ms.min(self.wait_max_ms);
-        let Some(row) = self.find(&id).await? else {
-            return Ok(shown(&self.batch(&id, wait_ms).await?));
-        };
-        let row = wait::for_job(&*self.dispatcher.ports.jobs, row, wait::until(wait_ms)).await?;
-        Ok(if row.is_finished() { self.result(&row).await? } else { answer::not_yet(&row) })
-    }
-
-    async fn cancel_job(&self, arguments: JsonObject) -> Answered<CallToolResult> {
-        let OfId { id } = read(arguments)?;
-        if let Some(row) = self.find(&id).await? {
-            return Ok(record(&self.cancel(&row.id).await?.unwrap_or(row)));
-        }
-        let batch = self.batch(&id, 0).await?.batch_id;
-        let dispatcher = self.dispatcher.clone();
-        let row = to_the_end(async move { dispatcher.cancel_batch(&batch).await }).await??;
-        row.map(|row| shown(&BatchView::from(&row))).ok_or_else(|| unknown(&id))
-    }
-
     /// The job's row as it is then.
-    async fn cancel(&self, id: &JobId) -> PortResult<Option<JobRecord>> {
+    pub(super) async fn cancel(&self, id: &JobId) -> PortResult<Option<JobRecord>> {
         Ok(match self.dispatcher.cancel(id).await? {
             CancelVerdict::Ended(row) | CancelVerdict::Requested(row) | CancelVerdict::Finished(row) => {
                 Some(*row)
@@ -221,19 +139,12 @@ impl McpServer {
             CancelVerdict::Unknown => None,
         })
     }
-
-    /// The caller's batch of that id, once it has ended or the time is over.
-    async fn batch(&self, id: &str, wait_ms: u64) -> Answered<BatchView> {
-        let batch = JobId::try_new(id).map_err(|_| unknown(id))?;
-        let batches = &*self.dispatcher.ports.batches;
-        let progress = wait::for_batch(batches, &batch, wait::until(wait_ms)).await?;
-        let own = progress.filter(|progress| progress.batch.tenant == self.tenant);
-        own.map(|progress| BatchView::from(&progress)).ok_or_else(|| unknown(id))
-    }
 }
 
 /// As in the HTTP door: half a submission is a row whose message was never sent.
-async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> PortResult<T> {
+pub(super) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> PortResult<T> {
     let done = tokio::spawn(work).await;
     done.map_err(|error| {
         PortError::Transient(format!("the call was cut short by a fault of the server: {error}"))
@@ -250,36 +161,4 @@ fn of_arguments(error: CallError) -> CallError {
         }
     }
     CallError::Told(message, fields)
-}
-
-fn read<T: DeserializeOwned>(arguments: JsonObject) -> Answered<T> {
-    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
-        let path = error.path().to_string();
-        match path.as_str() {
-            "." => invalid(&error.inner().to_string()),
-            path => invalid(&format!("`/{}`: {}", path.replace('.', "/"), error.inner())),
-        }
-    })
-}
-
-fn invalid(message: &str) -> CallError {
-    CallError::Told(message.to_owned(), json!({ "kind": "invalid", "message": message }))
-}
-
-fn unknown(id: impl fmt::Display) -> CallError {
-    let id: String = id.to_string().chars().take(80).collect();
-    let message = format!("there is no job and no batch `{id}`");
-    let fields = json!({ "kind": "not_found", "message": message });
-    CallError::Told(message, fields)
-}
-
-fn record(row: &JobRecord) -> CallToolResult {
-    shown(row)
-}
-
-fn shown(record: &impl serde::Serialize) -> CallToolResult {
-    match serde_json::to_value(record) {
-        Ok(value) => CallToolResult::structured(value),
-        Err(error) => CallToolResult::error(vec![ContentBlock::text(error.to_string())]),
-    }
 }

@@ -9,6 +9,7 @@ mod call;
 mod http;
 mod offer;
 mod own;
+mod own_calls;
 mod task;
 
 use std::sync::Arc;

@@ -23,9 +23,10 @@ lock = threading.Lock()
 def send(message):
     with lock:
         print(json.dumps(dict(message, jsonrpc="2.0")), flush=True)
-def call(id, mode):
+def call(id, mode, meta):
     text = lambda text, **more: send({"id": id, "result": dict(more, content=[{"type": "text", "text": text}])})
     if mode == "pid": text(str(os.getpid()))
+    if mode == "key": text(meta["gantz/effect_key"])
     if mode == "env": text(json.dumps(sorted(os.environ)))
     if mode == "fail": text("no luck", isError=True)
     if mode == "rows": text("", structuredContent={"rows": 2})
@@ -44,7 +45,7 @@ for line in sys.stdin:
         assert message["params"]["name"] == "its_name", message
         mode = message["params"]["arguments"]["mode"]
         if mode == "hang": time.sleep(3600)
-        threading.Thread(target=call, args=(id, mode)).start()
+        threading.Thread(target=call, args=(id, mode, message["params"].get("_meta"))).start()
 "#;
 
 const MANIFEST: &str = "
@@ -117,6 +118,7 @@ async fn one_server_answers_many_at_once() {
         .collect();
     assert_eq!(pids.len(), 1);
     assert_eq!(tools.call("ask", "rows").await, Outcome::Done(json!({"rows": 2})));
+    assert_eq!(tools.call("ask", "key").await, Outcome::Done(json!("job-0001")));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use rmcp::service::{
 };
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr};
 use tokio::sync::Mutex;
@@ -152,6 +153,11 @@ impl Connection {
         let answered = matches!(tokio::time::timeout(PING_TIMEOUT, ping).await, Ok(Ok(_)));
         self.suspect.store(!answered, Ordering::Relaxed);
         answered
+    }
+
+    pub(super) async fn tools(&self) -> Result<Vec<Value>, ServiceError> {
+        let tools = self.service.list_all_tools().await?;
+        Ok(tools.iter().filter_map(|tool| serde_json::to_value(tool).ok()).collect())
     }
 
     pub(super) async fn call(

@@ -15,12 +15,15 @@ use async_trait::async_trait;
 use gantz_core::manifest::{Manifest, McpToolSpec};
 use gantz_core::outcome::Outcome;
 use gantz_core::tool::Call;
-use rmcp::model::CallToolRequestParams;
+use rmcp::model::{CallToolRequestParams, JsonObject, RequestMetaObject};
 use serde_json::Value;
 
-use crate::registry::AnyTool;
+use crate::registry::{AnyTool, ToolSettings};
 use crate::tools::http::HttpClient;
 use connection::Server;
+
+/// In a call's `_meta`: what is the same for every attempt of a job, for servers that can use it.
+const EFFECT_KEY: &str = "gantz/effect_key";
 
 /// The servers of a manifest by name. Nothing is started before it is needed.
 pub(crate) struct McpServers(BTreeMap<String, Arc<Server>>);
@@ -41,6 +44,27 @@ impl McpServers {
     }
 }
 
+/// What a manifest's MCP server offers: its tools in MCP's words, as JSON. The server is started for that, and ended.
+///
+/// # Errors
+/// When the manifest has no such server, or it does not answer; in words for people.
+pub async fn mcp_tools(
+    manifest: &Manifest,
+    settings: &ToolSettings,
+    server: &str,
+) -> Result<Vec<Value>, String> {
+    let servers = McpServers::of(manifest, &settings.base_dir, &settings.http);
+    let known = servers.0.get(server).ok_or_else(|| format!("there is no MCP server `{server}`"))?;
+    let connection = known.connection().await.map_err(|outcome| match outcome {
+        Outcome::Failed(failure) => failure.message,
+        other => format!("the MCP server `{server}` cannot be asked: {other:?}"),
+    })?;
+    connection
+        .tools()
+        .await
+        .map_err(|error| format!("the MCP server `{server}` does not list its tools: {error}"))
+}
+
 struct McpTool {
     server: Arc<Server>,
     tool: String,
@@ -54,6 +78,10 @@ impl AnyTool for McpTool {
             Err(outcome) => return outcome,
         };
         let mut request = CallToolRequestParams::new(self.tool.clone());
+        request.meta = Some(RequestMetaObject::from(JsonObject::from_iter([(
+            EFFECT_KEY.to_owned(),
+            Value::from(call.effect_key.as_str()),
+        )])));
         request.arguments = match call.parameters {
             Value::Object(arguments) => Some(arguments),
             _ => None,

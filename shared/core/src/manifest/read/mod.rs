@@ -69,10 +69,15 @@ fn read(root: &Node, problems: &mut Problems<'_>) -> Option<Manifest> {
     let lanes = section.get("lanes").and_then(|node| lanes(node, problems));
     let common = policy::common(section.entry("defaults"), lanes, problems);
     let mcp_servers = mcp::servers(&section, problems);
-    let tools = section
-        .require("tools", "tools:", problems)
-        .map(|node| tools(node, &common, &mcp_servers, problems))
-        .unwrap_or_default();
+    // Those of another server may be about to be imported.
+    let may_be_empty = !mcp_servers.is_empty();
+    let tools = match section.get("tools") {
+        None if may_be_empty => None,
+        Some(Node { kind: Kind::Null, .. }) if may_be_empty => None,
+        Some(Node { kind: Kind::Map(entries), .. }) if may_be_empty && entries.is_empty() => None,
+        _ => section.require("tools", "tools:", problems),
+    };
+    let tools = tools.map(|node| tools_of(node, &common, &mcp_servers, problems)).unwrap_or_default();
     let names = tool_names(root);
     let known = Known { tools: &tools, names: &names, lanes: common.declared_lanes.as_ref() };
     let schedules = entries(&section, "schedules", limits::MANIFEST_SCHEDULES_MAX, problems)
@@ -169,7 +174,7 @@ fn implied_triggers(tools: &BTreeMap<String, ToolSpec>) -> BTreeMap<String, Trig
     if takes { BTreeMap::from([(trigger.name.clone(), trigger)]) } else { BTreeMap::new() }
 }
 
-fn tools(
+fn tools_of(
     node: &Node,
     common: &Common,
     servers: &Servers,
