@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_tool_is_written_as_a_person_would() {
         let expected = "  read:\n    description: \"Read a file: all of it\"\n    handler: mcp.files\n    parameters:\n      \
-                        n: {type: integer}\n      path: {type: string, required: true, description: \"Where: \\\"here\\\"\\n\"}\n    \
+                        \"n\": {type: integer}\n      path: {type: string, required: true, description: \"Where: \\\"here\\\"\\n\"}\n    \
                         effects: read_only\n";
         assert_eq!(lines(&definition(), 2), expected);
     }
