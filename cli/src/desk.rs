@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use gantz_aws::{Objects, Watermarks};
 use gantz_core::manifest::Manifest;
-use gantz_core::ports::Ports;
 use gantz_dispatcher::Dispatcher;
 use gantz_dispatcher::http::{HttpSettings, router};
 use tokio::net::TcpListener;
@@ -22,7 +21,6 @@ const BODY_MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// A dispatcher over a stack's resources.
 pub(crate) struct Desk {
-    pub(crate) ports: Ports,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) url: String,
     server: JoinSet<()>,
@@ -31,7 +29,7 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) async fn open(aws: &Aws, stack: &str, manifest: Arc<Manifest>) -> Result<Self, CliError> {
         let stack = stack::connect(aws, stack).await?;
-        let mut dispatcher = Dispatcher::new(stack.ports.clone(), manifest, shell::clock(), shell::entropy());
+        let mut dispatcher = Dispatcher::new(stack.ports, manifest, shell::clock(), shell::entropy());
         dispatcher.objects = Some(Arc::new(Objects::new(Arc::clone(&stack.session))));
         dispatcher.watermarks = Some(Arc::new(Watermarks::new(stack.session, stack.settings)));
         let settings =
@@ -45,7 +43,7 @@ impl Desk {
                 tracing::error!(%error, "the API stopped");
             }
         });
-        Ok(Self { ports: stack.ports, dispatcher, url, server })
+        Ok(Self { dispatcher, url, server })
     }
 
     pub(crate) async fn close(mut self) {

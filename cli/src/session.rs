@@ -34,7 +34,7 @@ impl Session {
         let (url, reader, fleet) = match &project.stack {
             Some(stack) => {
                 let desk = Desk::open(&project.aws, stack, manifest).await?;
-                (desk.url.clone(), Reader::Stack(desk.ports.clone()), Fleet::Stack(Box::new(desk)))
+                (desk.url.clone(), Reader::Stack(desk.dispatcher.ports.clone()), Fleet::Stack(Box::new(desk)))
             }
             None => {
                 let node = Node::start(project, manifest, 0, None).await?;

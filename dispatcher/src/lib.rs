@@ -12,6 +12,7 @@ pub mod retry;
 pub mod scan;
 mod send;
 pub mod submit;
+mod to_the_end;
 mod wait;
 
 pub use retry::{Retried, RetryError};

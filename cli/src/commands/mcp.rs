@@ -25,7 +25,7 @@ pub(super) async fn run(project: &Project) -> Outcome {
     }
     let server = McpServer::new(session.dispatcher().clone(), MCP_WAIT_MAX_MS);
     let served = tokio::select! {
-        served = serve_stdio(server) => served,
+        served = serve_stdio(server, tokio::io::stdin(), tokio::io::stdout()) => served,
         () = signals.next() => Ok(()),
     };
     session.close(signals.next()).await;

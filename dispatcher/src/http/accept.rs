@@ -11,8 +11,8 @@ use gantz_core::spec::JobSpec;
 use serde::Serialize;
 
 use super::problem::Problem;
-use super::problem_kind::ProblemKind;
 use super::{Door, key};
+use crate::to_the_end::to_the_end;
 
 /// The door's name: idempotency keys of different doors differ.
 pub(super) const ORIGIN: Origin = Origin { source: "http", occurrence: None };
@@ -23,16 +23,6 @@ pub(super) async fn job(door: &Door, headers: &HeaderMap, mut spec: JobSpec) -> 
     let dispatcher = door.dispatcher.clone();
     let submitted = to_the_end(async move { dispatcher.submit(spec, &ORIGIN).await }).await??;
     Ok(submitted.record)
-}
-
-/// Does `work` to its end even if the caller hangs up: half a submission is a row whose message was never sent.
-pub(super) async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::spawn(work).await.map_err(|error| {
-        tracing::error!(%error, "a request was cut short");
-        Problem::new(ProblemKind::Internal, "the request was cut short by a fault of the server")
-    })
 }
 
 /// A record that has ended is answered 200, one that has not 202; both say where it lives.

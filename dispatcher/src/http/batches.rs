@@ -8,13 +8,14 @@ use gantz_core::admit_batch::BatchSpec;
 use gantz_core::batch::BatchView;
 use serde_json::json;
 
-use super::accept::{self, ORIGIN, to_the_end};
+use super::accept::{self, ORIGIN};
 use super::body::Body;
 use super::id::Id;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::query::Query;
 use super::{Door, key};
+use crate::to_the_end::to_the_end;
 use crate::wait;
 
 pub(super) async fn submit(

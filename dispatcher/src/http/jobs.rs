@@ -15,7 +15,7 @@ use gantz_core::spec::JobSpec;
 use serde_json::json;
 
 use super::Door;
-use super::accept::{self, to_the_end};
+use super::accept;
 use super::body::Body;
 use super::id::Id;
 use super::prefer::Wait;
@@ -23,6 +23,7 @@ use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::query::Query;
 use crate::retry::Retried;
+use crate::to_the_end::to_the_end;
 use crate::wait;
 
 pub(super) async fn submit(

@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use crate::retry::RetryError;
 use crate::submit::SubmitError;
+use crate::to_the_end::CutShort;
 
 /// A full lane takes minutes to drain; asking more often than this helps nobody.
 const BACKLOG_RETRY_AFTER_S: u64 = 10;
@@ -57,6 +58,13 @@ impl From<Rejection> for Problem {
             }
             Rejection::Field { pointer, message } => Self::field(pointer, message),
         }
+    }
+}
+
+impl From<CutShort> for Problem {
+    fn from(error: CutShort) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "a request was cut short");
+        Self::new(ProblemKind::Internal, error.to_string())
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::{McpServer, answer, failed, own};
 use crate::http::told;
 use crate::submit::SubmitError;
+use crate::to_the_end::{CutShort, to_the_end};
 use crate::wait;
 
 pub(super) const ORIGIN: Origin = Origin { source: "mcp", occurrence: None };
@@ -33,6 +34,12 @@ pub(super) type Answered<T> = Result<T, CallError>;
 impl From<PortError> for CallError {
     fn from(error: PortError) -> Self {
         Self::Port(error)
+    }
+}
+
+impl From<CutShort> for CallError {
+    fn from(error: CutShort) -> Self {
+        Self::Port(PortError::Transient(error.to_string()))
     }
 }
 
@@ -139,16 +146,6 @@ impl McpServer {
             CancelVerdict::Unknown => None,
         })
     }
-}
-
-/// As in the HTTP door: half a submission is a row whose message was never sent.
-pub(super) async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> PortResult<T> {
-    let done = tokio::spawn(work).await;
-    done.map_err(|error| {
-        PortError::Transient(format!("the call was cut short by a fault of the server: {error}"))
-    })
 }
 
 /// A tool's arguments are the parameters themselves: what is wrong with them is found one step higher.

@@ -10,6 +10,7 @@ mod http;
 mod offer;
 mod own;
 mod own_calls;
+mod stdio;
 mod task;
 
 use std::sync::Arc;
@@ -25,12 +26,13 @@ use rmcp::model::{
     Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
     UpdateTaskParams,
 };
-use rmcp::service::{RequestContext, ServerInitializeError};
-use rmcp::transport::stdio;
+use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use self::stdio::Left;
+pub use self::stdio::{StdioError, serve_stdio};
 use crate::submit::Dispatcher;
 
 /// The manifest is the same for as long as a process lives; deployments replace processes.
@@ -46,12 +48,14 @@ pub struct McpServer {
     tenant: Tenant,
     /// How long a call may wait for its job.
     wait_max_ms: u64,
+    /// Whether the client of a connection that serves one alone has left it.
+    left: Left,
 }
 
 impl McpServer {
     /// A server whose calls wait for up to `wait_max_ms`: below what the client, and whatever is between, waits for.
     pub fn new(dispatcher: Dispatcher, wait_max_ms: u64) -> Self {
-        Self { dispatcher, tenant: Tenant::default_tenant(), wait_max_ms }
+        Self { dispatcher, tenant: Tenant::default_tenant(), wait_max_ms, left: Left::default() }
     }
 
     /// The job of that id, if it is the caller's: another tenant's is not there.
@@ -106,8 +110,14 @@ impl ServerHandler for McpServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let takes_tasks = context.client_capabilities().is_some_and(|client| client.supports_tasks());
-        self.call(&request.name, request.arguments.unwrap_or_default(), takes_tasks, context.ct.cancelled())
-            .await
+        let withdrawn = async {
+            context.ct.cancelled().await;
+            // The SDK also cancels what is open once the client has left.
+            if self.left.has_happened() {
+                std::future::pending::<()>().await;
+            }
+        };
+        self.call(&request.name, request.arguments.unwrap_or_default(), takes_tasks, withdrawn).await
     }
 
     async fn get_task(
@@ -151,24 +161,6 @@ impl ServerHandler for McpServer {
 fn failed(error: &PortError) -> ErrorData {
     ErrorData::internal_error(format!("the backend failed: {error}"), None)
 }
-
-/// Serves one client on stdin and stdout, until it leaves.
-///
-/// # Errors
-/// When the client does not speak the protocol.
-pub async fn serve_stdio(server: McpServer) -> Result<(), StdioError> {
-    match server.serve(stdio()).await {
-        Ok(running) => running.waiting().await.map(|_| ()).map_err(|error| StdioError(error.to_string())),
-        // It left without a word.
-        Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
-        Err(error) => Err(StdioError(error.to_string())),
-    }
-}
-
-/// The client and this server do not understand each other.
-#[derive(Debug, thiserror::Error)]
-#[error("the client on stdin does not speak MCP: {0}")]
-pub struct StdioError(String);
 
 /// The server on `/mcp`: plain JSON answers, no sessions. Who may ask is checked by the door in front of it.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(

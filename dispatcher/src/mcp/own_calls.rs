@@ -11,8 +11,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::call::{Answered, CallError, ORIGIN, to_the_end};
+use super::call::{Answered, CallError, ORIGIN};
 use super::{McpServer, answer};
+use crate::to_the_end::to_the_end;
 use crate::wait;
 
 #[derive(Deserialize)]

@@ -112,15 +112,11 @@ impl App {
 
     /// The job's row, once it has ended.
     pub(crate) async fn until_finished(&self, id: &str) -> JobRecord {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-        loop {
+        until(async || {
             let row = self.ports.jobs.get(&job_id(id)).await.unwrap().unwrap();
-            if row.is_finished() {
-                return row;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "it hangs: {row:?}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+            row.is_finished().then_some(row)
+        })
+        .await
     }
 
     /// Messages that are waiting, in all queues.
@@ -236,4 +232,16 @@ pub(crate) async fn describe(app: &App) -> Value {
     let request = Request::get("/openapi.json").header("host", "localhost").body(Body::empty()).unwrap();
     let response = app.router.clone().oneshot(request).await.unwrap();
     serde_json::from_slice(&to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap()
+}
+
+/// What `look` finds, once it does.
+pub(crate) async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "it never happens");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }

@@ -2,10 +2,12 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
+use gantz_core::job::JobStatus;
 use gantz_core::limits::HTTP_BODY_MAX_BYTES;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use super::submitted;
 use crate::http::app::App;
 
 const MODERN: &str = "2026-07-28";
@@ -161,4 +163,17 @@ async fn strangers_are_refused() {
     }
     // Whoever it is, that comes first.
     assert_eq!(send_text(&app, &[("host", "evil.example")], "[").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_cancels_the_job() {
+    let app = App::new();
+    let headers = [("mcp-protocol-version", MODERN), ("mcp-method", "tools/call"), ("mcp-name", "explore")];
+    let call = modern("tools/call", json!({"name": "explore", "arguments": {}}));
+    let row = tokio::select! {
+        reply = send(&app, &headers, &call) => panic!("answered: {} {}", reply.status, reply.body),
+        row = submitted(&app) => row,
+    };
+    let row = app.until_finished(row.id.as_str()).await;
+    assert_eq!(row.status, JobStatus::Cancelled);
 }

@@ -6,25 +6,25 @@ mod lines;
 mod own_tools;
 mod tasks;
 
-use std::time::Duration;
-
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::Ending;
 use gantz_core::ports::JobFilter;
 use gantz_dispatcher::mcp::McpServer;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig,
-    Implementation, ProtocolVersion,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig, ClientRequest,
+    Implementation, ProtocolVersion, Request,
 };
-use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RunningService, ServiceError};
+use rmcp::service::{
+    ClientLifecycleMode, ClientServiceExt, PeerRequestOptions, RequestHandle, RunningService, ServiceError,
+};
 use rmcp::{RoleClient, ServiceExt};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tokio::io::DuplexStream;
 
-use crate::http::app::App;
+use crate::http::app::{App, until};
 
 /// Longer than any of these tests needs; a call that shall not wait is given less.
 const PATIENCE_MS: u64 = 60_000;
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// What a client says of itself.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +52,10 @@ impl Client {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let server = McpServer::new(app.dispatcher.clone(), wait_max_ms);
         tokio::spawn(async move { server.serve(theirs).await.unwrap().waiting().await });
+        Self::over(ours, era).await
+    }
+
+    async fn over(connection: DuplexStream, era: Era) -> Self {
         let (capabilities, lifecycle) = match era {
             Era::Modern { tasks } => {
                 let capabilities = ClientCapabilities::builder();
@@ -63,13 +67,22 @@ impl Client {
             Era::Legacy => (ClientCapabilities::default(), ClientLifecycleMode::Initialize),
         };
         let config = ClientConfig::new(capabilities, Implementation::new("trial", "1.0.0"));
-        Self { service: config.serve_with_lifecycle(ours, lifecycle).await.unwrap() }
+        Self { service: config.serve_with_lifecycle(connection, lifecycle).await.unwrap() }
     }
 
     async fn call_once(&self, tool: &str, arguments: Value) -> Result<CallToolResponse, ServiceError> {
         let mut request = CallToolRequestParams::new(tool.to_owned());
         request.arguments = arguments.as_object().cloned();
         self.service.call_tool_once(request).await
+    }
+
+    /// A call without arguments that somebody may withdraw.
+    async fn begin(&self, tool: &'static str) -> RequestHandle<RoleClient> {
+        let mut request = CallToolRequestParams::new(tool);
+        request.arguments = Some(Map::new());
+        let call = ClientRequest::CallToolRequest(Request::new(request));
+        let options = PeerRequestOptions::no_options();
+        self.service.send_cancellable_request(call, options).await.unwrap()
     }
 
     async fn call(&self, tool: &str, arguments: Value) -> CallToolResult {
@@ -82,16 +95,12 @@ impl Client {
 
 /// The only job that was submitted, once it is.
 async fn submitted(app: &App) -> JobRecord {
-    let deadline = tokio::time::Instant::now() + Duration::from_millis(PATIENCE_MS);
-    loop {
+    until(async || {
         let mut page = app.ports.jobs.list(&JobFilter::default(), 10, None).await.unwrap();
-        if let Some(row) = page.jobs.pop() {
-            assert!(page.jobs.is_empty(), "{page:?}");
-            return row;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "no job was submitted");
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
+        assert!(page.jobs.len() < 2, "{page:?}");
+        page.jobs.pop()
+    })
+    .await
 }
 
 /// Ends the next job as a worker would.

@@ -1,7 +1,6 @@
 //! What runs a tool.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -121,8 +120,6 @@ pub struct McpToolSpec {
     pub handler: String,
     /// What the server calls the tool.
     pub tool: String,
-    /// Where the server is.
-    pub server: Arc<McpServerSpec>,
 }
 
 impl McpToolSpec {

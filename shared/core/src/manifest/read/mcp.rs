@@ -90,7 +90,7 @@ pub(super) fn tool(
     problems: &mut Problems<'_>,
 ) -> Option<McpToolSpec> {
     let server_name = handler.strip_prefix(Handler::MCP_PREFIX)?;
-    let Some(server) = servers.get(server_name) else {
+    if !servers.contains_key(server_name) {
         let names = || servers.keys().map(String::as_str);
         let help = match (closest(server_name, names()), servers.is_empty()) {
             (Some(like), _) => format!("did you mean `{}{like}`?", Handler::MCP_PREFIX),
@@ -102,9 +102,9 @@ pub(super) fn tool(
         let span = section.get("handler").map_or(section.span(), |node| node.span);
         problems.error_help(span, format!("there is no MCP server `{}`", cut(server_name)), help);
         return None;
-    };
+    }
     let tool = section.text(TOOL_KEY, problems).unwrap_or_else(|| name.to_owned());
-    Some(McpToolSpec { handler: handler.to_owned(), tool, server: Arc::clone(server) })
+    Some(McpToolSpec { handler: handler.to_owned(), tool })
 }
 
 /// The key is of tools of other servers only.
