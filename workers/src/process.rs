@@ -169,6 +169,7 @@ impl Worker {
             owner: format!("{}/{}/{}", self.name, message.id, message.receives),
             lease_until_ms: delivery.tenure.lease_until_ms(now_ms),
             now_ms,
+            redelivered: message.receives > 1,
         }
     }
 

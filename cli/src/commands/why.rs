@@ -82,7 +82,7 @@ fn timeline(job: &JobRecord, notes: &[Note], due_at_ms: Option<u64>) -> Vec<Mome
     let mut moments = vec![Moment { at_ms: job.created_at_ms, what: "accepted", detail: accepted(job) }];
     let mut add =
         |at_ms: u64, what: &'static str, detail: String| moments.push(Moment { at_ms, what, detail });
-    for entry in &job.history {
+    for entry in &job.attempts {
         if let Some(started_at_ms) = entry.started_at_ms {
             add(started_at_ms, "attempt began", format!("attempt {}", entry.attempt));
         }
@@ -105,9 +105,9 @@ fn timeline(job: &JobRecord, notes: &[Note], due_at_ms: Option<u64>) -> Vec<Mome
         let detail = note.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
         add(note.at_ms, "deferred", format!("{} for {until}{detail}; no attempt used", note.why));
     }
-    // The row keeps the start of its last attempt; one that ended without ending the job is in the history.
-    let in_history = job.history.last().is_some_and(|entry| entry.attempt == job.attempt);
-    if let (Some(started_at_ms), false) = (job.started_at_ms, in_history) {
+    // The row keeps the start of its last attempt; one that ended without ending the job is among the past ones.
+    let is_past = job.attempts.last().is_some_and(|entry| entry.attempt == job.attempt);
+    if let (Some(started_at_ms), false) = (job.started_at_ms, is_past) {
         add(started_at_ms, "attempt began", format!("attempt {}", job.attempt));
     }
     if let Some(at_ms) = job.cancel_requested_at_ms {
@@ -130,8 +130,9 @@ fn timeline(job: &JobRecord, notes: &[Note], due_at_ms: Option<u64>) -> Vec<Mome
 
 #[cfg(test)]
 mod tests {
+    use gantz_core::history::PastAttempt;
     use gantz_core::ids::{JobId, Lane, Tenant};
-    use gantz_core::job::{HistoryEntry, NewJob};
+    use gantz_core::job::NewJob;
     use gantz_core::outcome::JobError;
     use gantz_core::policy::Effects;
 
@@ -156,16 +157,16 @@ mod tests {
         })
     }
 
-    fn entry(kind: ErrorKind, attempt: u32, counted: bool, times_ms: [u64; 3]) -> HistoryEntry {
+    fn entry(kind: ErrorKind, attempt: u32, counted: bool, times_ms: [u64; 3]) -> PastAttempt {
         let [started_at_ms, at_ms, retry_at_ms] = times_ms;
         let error = JobError::new(kind, "why");
-        HistoryEntry { at_ms, started_at_ms: Some(started_at_ms), attempt, counted, error, retry_at_ms }
+        PastAttempt { at_ms, started_at_ms: Some(started_at_ms), attempt, counted, error, retry_at_ms }
     }
 
     #[test]
     fn each_end_of_an_attempt_has_its_words() {
         let mut job = job();
-        job.history = vec![
+        job.attempts = vec![
             entry(ErrorKind::WorkerLost, 1, true, [1_100, 1_200, 1_200]),
             entry(ErrorKind::ExitStatus, 2, true, [1_300, 1_400, 2_000]),
             entry(ErrorKind::Cancelled, 3, false, [2_000, 2_100, 2_100]),

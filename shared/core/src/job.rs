@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::envelope::Parameters;
+use crate::history::{HistoryEntry, PastAttempt};
 use crate::ids::{JobId, Lane, Tenant};
 use crate::limits;
 use crate::outcome::{JobError, truncate};
@@ -78,26 +79,6 @@ pub enum JobResult {
     /// A blob that holds the value as JSON.
     #[serde(rename = "result_ref")]
     Ref(String),
-}
-
-/// Something that happened to a job between acceptance and its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HistoryEntry {
-    /// When the attempt ended, or was found to have crashed, milliseconds since the epoch.
-    #[serde(rename = "at")]
-    pub at_ms: u64,
-    /// When it began.
-    #[serde(default, rename = "started_at", skip_serializing_if = "Option::is_none")]
-    pub started_at_ms: Option<u64>,
-    /// The attempt that ended.
-    pub attempt: u32,
-    /// Whether it counts towards the tool's `max_attempts`.
-    pub counted: bool,
-    /// Why it ended.
-    pub error: JobError,
-    /// When the next attempt is due, milliseconds since the epoch.
-    #[serde(rename = "retry_at")]
-    pub retry_at_ms: u64,
 }
 
 /// A job as it is accepted: what its row and its message agree on.
@@ -225,9 +206,12 @@ pub struct JobRecord {
     /// goes as long after its deadline as one that ended goes after its end.
     #[serde(default, rename = "expires_at", skip_serializing_if = "Option::is_none")]
     pub expires_at_s: Option<u64>,
-    /// The last [`limits::HISTORY_MAX_ENTRIES`] attempts that ended without ending the job.
+    /// The states it was in, oldest first: all but those after [`limits::HISTORY_MAX_ATTEMPTS`] attempts, and its end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
+    /// The last [`limits::PAST_ATTEMPTS_MAX`] attempts that ended without ending the job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<PastAttempt>,
 }
 
 /// When the row of a job that ended at `ended_at_ms` may be deleted, in seconds since the epoch.
@@ -275,7 +259,8 @@ impl JobRecord {
             retry_at_ms: None,
             finished_at_ms: None,
             expires_at_s: job.deadline_ms.map(expires_at_s),
-            history: Vec::new(),
+            history: vec![HistoryEntry { status: JobStatus::Queued, attempt: 0, at_ms: job.created_at_ms }],
+            attempts: Vec::new(),
         }
     }
 
@@ -340,11 +325,21 @@ impl JobRecord {
         now_ms.max(self.updated_at_ms + 1)
     }
 
-    pub(crate) fn remember(&mut self, mut entry: HistoryEntry) {
-        truncate(&mut entry.error.message, limits::HISTORY_MESSAGE_MAX_BYTES);
-        if self.history.len() >= limits::HISTORY_MAX_ENTRIES {
-            self.history.remove(0);
+    /// The row in a state that it was just brought into, noted in its history.
+    #[must_use]
+    pub(crate) fn entered(mut self) -> Self {
+        if self.attempt <= limits::HISTORY_MAX_ATTEMPTS || self.is_finished() {
+            let (status, attempt, at_ms) = (self.status, self.attempt, self.updated_at_ms);
+            self.history.push(HistoryEntry { status, attempt, at_ms });
         }
-        self.history.push(entry);
+        self
+    }
+
+    pub(crate) fn remember(&mut self, mut attempt: PastAttempt) {
+        truncate(&mut attempt.error.message, limits::PAST_ATTEMPT_MESSAGE_MAX_BYTES);
+        if self.attempts.len() >= limits::PAST_ATTEMPTS_MAX {
+            self.attempts.remove(0);
+        }
+        self.attempts.push(attempt);
     }
 }

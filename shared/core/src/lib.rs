@@ -24,6 +24,7 @@ pub mod admit_retry;
 pub mod admit_scan;
 pub mod envelope;
 pub mod event;
+pub mod history;
 pub mod job;
 pub mod json;
 

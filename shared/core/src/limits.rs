@@ -35,10 +35,12 @@ pub const RESULT_MAX_BYTES: usize = 16 * 1024 * 1024;
 pub const JSON_DEPTH_MAX: usize = 64;
 /// An error's message in the row. The tail of a program's stderr fits, a log file does not.
 pub const ERROR_MESSAGE_MAX_BYTES: usize = 2 * 1024;
-/// An error's message in a row's history: the gist of each, as the row keeps the last one in full.
-pub const HISTORY_MESSAGE_MAX_BYTES: usize = 256;
-/// Attempts and deferrals kept in a row's history, newest last, so that a row stays within a few kilobytes.
-pub const HISTORY_MAX_ENTRIES: usize = 8;
+/// A past attempt's message in the row: the gist of each, as the row keeps the last one in full.
+pub const PAST_ATTEMPT_MESSAGE_MAX_BYTES: usize = 256;
+/// Past attempts and deferrals kept in a row, newest last, so that it stays within a few kilobytes.
+pub const PAST_ATTEMPTS_MAX: usize = 8;
+/// Attempts whose states a row's history tells: two for each, of some 25 bytes.
+pub const HISTORY_MAX_ATTEMPTS: u32 = 6;
 
 /// The manifest's size. The largest hand-written ones are tens of kilobytes.
 pub const MANIFEST_MAX_BYTES: usize = 1024 * 1024;

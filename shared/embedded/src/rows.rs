@@ -1,6 +1,7 @@
 //! A job's record as a row, and back.
 
 use gantz_core::envelope::Parameters;
+use gantz_core::history::HistoryEntry;
 use gantz_core::ids::{JobId, Lane, NameError, Tenant};
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
 use gantz_core::outcome::JobError;
@@ -21,7 +22,7 @@ macro_rules! columns {
         "seq, id, tool, tenant, lane, params_hash, max_attempts, deadline, parent, child_index, label, created_at, \
          status, attempt, deferrals, clean_attempt, owner, lease_until, lease_epoch, cancel_requested_at, result, \
          result_ref, error_kind, error_message, finished_by, updated_at, started_at, retry_at, finished_at, \
-         expires_at, history, effects, effect_key, retry_of, token, parameters, parameters_ref"
+         expires_at, attempts, effects, effect_key, retry_of, token, parameters, parameters_ref, history"
     };
 }
 pub(crate) use columns;
@@ -97,9 +98,14 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         retry_at_ms: row.get(27)?,
         finished_at_ms: row.get(28)?,
         expires_at_s: row.get(29)?,
-        history: match row.get_ref(30)?.as_str_or_null()? {
+        attempts: match row.get_ref(30)?.as_str_or_null()? {
             Some(text) => json(30, text)?,
             None => Vec::new(),
+        },
+        history: match row.get_ref(37)?.as_str_or_null()? {
+            Some(text) => json(37, text)?,
+            // A job that has only been accepted, which its other columns tell.
+            None => vec![HistoryEntry { status: JobStatus::Queued, attempt: 0, at_ms: row.get(11)? }],
         },
         effects: json(31, &format!("\"{}\"", row.get_ref(31)?.as_str()?))?,
         effect_key: optional_id(row, 32)?,
@@ -162,17 +168,17 @@ pub(crate) fn update(
         Some(Parameters::Ref(reference)) => (None, Some(reference)),
         None => (None, None),
     };
-    let history = match record.history.as_slice() {
+    let attempts = match record.attempts.as_slice() {
         [] => None,
-        entries => Some(to_json(entries)?),
+        attempts => Some(to_json(attempts)?),
     };
     let error_kind = record.error.as_ref().map(|error| to_json(&error.kind)).transpose()?;
     let mut statement = connection.prepare_cached(
         "UPDATE jobs SET status = ?2, attempt = ?3, deferrals = ?4, clean_attempt = ?5, owner = ?6, \
          lease_until = ?7, lease_epoch = ?8, cancel_requested_at = ?9, result = ?10, result_ref = ?11, \
          error_kind = ?12, error_message = ?13, finished_by = ?14, updated_at = ?15, started_at = ?16, \
-         retry_at = ?17, finished_at = ?18, expires_at = ?19, history = ?20, \
-         parameters = ?21, parameters_ref = ?22 WHERE seq = ?1",
+         retry_at = ?17, finished_at = ?18, expires_at = ?19, attempts = ?20, \
+         parameters = ?21, parameters_ref = ?22, history = ?23 WHERE seq = ?1",
     )?;
     statement.execute(params![
         seq,
@@ -194,9 +200,10 @@ pub(crate) fn update(
         record.retry_at_ms,
         record.finished_at_ms,
         record.expires_at_s,
-        history,
+        attempts,
         parameters,
         parameters_ref,
+        to_json(&record.history)?,
     ])?;
     Ok(())
 }

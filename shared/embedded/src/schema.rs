@@ -9,10 +9,10 @@ use crate::pause::pause;
 
 /// The format of the tables. One more with every change of them, and a step in [`STEPS`]; a directory of a later
 /// version is refused by name, not misread.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 /// What leads from each format to the next.
-const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES, KEPT, PAGES];
+const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES, KEPT, PAGES, STATES];
 
 /// Pages (of 4 KiB) in the log before a commit copies them into the database: large enough that a page which is
 /// written by many commits is copied once, small enough that the log stays at some tens of megabytes.
@@ -146,6 +146,12 @@ ALTER TABLE jobs ADD COLUMN parameters_ref TEXT;
 /// A shard's children can be read where they are written down, also those that kept nothing in rows of their own.
 const PAGES: &str = "
 ALTER TABLE shards ADD COLUMN page TEXT;
+";
+
+/// The history is that of states; what it was before has a name of its own.
+const STATES: &str = "
+ALTER TABLE jobs RENAME COLUMN history TO attempts;
+ALTER TABLE jobs ADD COLUMN history TEXT;
 ";
 
 /// What was promised on acceptance is kept with the job. Of those that have not ended nobody knows whether their tools

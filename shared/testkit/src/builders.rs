@@ -109,6 +109,7 @@ pub fn claim(first_seen: &JobRecord, owner: &str, now_ms: u64) -> Claim {
         owner: owner.into(),
         lease_until_ms: now_ms + limits::LEASE_MS,
         now_ms,
+        redelivered: false,
     }
 }
 

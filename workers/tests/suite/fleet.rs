@@ -199,7 +199,7 @@ impl Fleet {
     /// Claims a job as another worker would that takes it to be `now_ms`.
     pub(crate) fn rival_claim(&self, row: JobRecord, now_ms: u64) -> Claim {
         let lease_until_ms = now_ms + limits::LEASE_MS;
-        Claim { first_seen: row, owner: "rival".into(), lease_until_ms, now_ms }
+        Claim { first_seen: row, owner: "rival".into(), lease_until_ms, now_ms, redelivered: false }
     }
 
     // Messages.

@@ -87,6 +87,7 @@ fn job() -> Value {
             "finished_at": time("When it ended. Present exactly when the status is final."),
             "expires_at": { "type": "integer", "description": "When the record may be deleted, in seconds." },
             "history": history(),
+            "attempts": attempts(),
         },
     })
 }
@@ -94,8 +95,16 @@ fn job() -> Value {
 fn history() -> Value {
     json!({
         "type": "array",
+        "description": "The states it was in, each as `STATUS attempt ms`, oldest first.",
+        "items": { "type": "string", "examples": ["RUNNING 1 1767225600000"] },
+    })
+}
+
+fn attempts() -> Value {
+    json!({
+        "type": "array",
         "description": "The last attempts that ended without ending the job.",
-        "maxItems": limits::HISTORY_MAX_ENTRIES,
+        "maxItems": limits::PAST_ATTEMPTS_MAX,
         "items": {
             "type": "object",
             "required": ["at", "attempt", "counted", "error", "retry_at"],

@@ -1,4 +1,4 @@
-//! A claim as one conditional update, which records the job if it has no row.
+//! The first claim of a job as one conditional update, which records it if it has no row.
 
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{self, Claim, ClaimVerdict};
@@ -14,31 +14,38 @@ const FIRST_SEEN: [&str; 8] =
 /// As [`FIRST_SEEN`], of jobs that have them.
 const FIRST_SEEN_IF_SET: [&str; 7] =
     ["effect_key", "retry_of", "deadline", "expires_at", "parent", "index", "label"];
-/// What the claim changes besides the attempt.
-const CLAIMED: [&str; 5] = ["status", "owner", "lease_until", "started_at", "updated_at"];
+/// What the claim changes besides the history.
+const CLAIMED: [&str; 6] = ["status", "attempt", "owner", "lease_until", "started_at", "updated_at"];
 
-/// The protocol's condition on a row. It allows nothing that [`lifecycle::claim`] denies; the little that it denies
-/// although that would allow it is decided there: so are claims after a crash, which tell of it in the row's history.
+/// The protocol's condition on a row that was never claimed. It allows nothing that [`lifecycle::claim`] denies; the
+/// little that it denies although that would allow it is decided there.
 const MAY_BE_CLAIMED: &str = "attribute_not_exists(#finished_at) \
     AND attribute_not_exists(#cancel_requested_at) \
     AND (attribute_not_exists(#owner) OR attribute_not_exists(#lease_until) OR #lease_until <= :now) \
     AND (attribute_not_exists(#deadline) OR #deadline > :now) \
-    AND #attempt < #claims_max \
+    AND #attempt = :zero AND #attempt < #claims_max \
     AND #params_hash = :params_hash \
-    AND (#attempt = :zero OR #clean_attempt = #attempt) \
     AND #updated_at < :updated_at";
 
-/// The update, unless this claim would not be granted to a job without a row, or is of a job that does not begin its
-/// life with it: those are rare, and decided row in hand.
+/// The update, unless this claim would not be granted to a job without a row, or is hardly the first: those are decided
+/// row in hand, since what they note in its history names their attempt, and no expression can spell that.
 pub(super) fn update(claim: &Claim) -> PortResult<Option<Update>> {
+    if claim.redelivered {
+        return Ok(None);
+    }
     let ClaimVerdict::Granted(granted) = lifecycle::claim(None, claim) else { return Ok(None) };
     if claim.first_seen != JobRecord::queued(claim.first_seen.accepted()) {
         return Ok(None);
     }
     let mut new = row::to_item(&granted)?;
-    let mut sets = vec!["#attempt = if_not_exists(#attempt, :zero) + :one".to_owned()];
+    let mut sets = vec!["#history = list_append(if_not_exists(#history, :queued), :running)".to_owned()];
     let mut conditions = vec![MAY_BE_CLAIMED.to_owned()];
-    let mut values = vec![("zero", number(0_u32)), ("one", number(1_u32)), ("now", number(claim.now_ms))];
+    let mut values = vec![
+        ("zero", number(0_u32)),
+        ("now", number(claim.now_ms)),
+        ("queued", row::history(&claim.first_seen.history)),
+        ("running", row::history(granted.history.get(claim.first_seen.history.len()..).unwrap_or_default())),
+    ];
     for name in CLAIMED {
         sets.push(format!("#{name} = :{name}"));
         values.extend(new.remove(name).map(|value| (name, value)));

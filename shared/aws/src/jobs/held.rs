@@ -1,10 +1,12 @@
 //! What a worker that holds a job writes most: heartbeats and the end, each one conditional update.
 
 use gantz_core::envelope::Parameters;
+use gantz_core::history::HistoryEntry;
 use gantz_core::job::{JobResult, expires_at_s};
 use gantz_core::lifecycle::{Ending, Held};
 use gantz_core::ports::{PortError, PortResult};
 
+use super::row;
 use super::write::{self, Update};
 use crate::item::{attribute, number, text};
 
@@ -54,8 +56,14 @@ pub(super) fn finish(held: &Held, ending: &Ending, now_ms: u64) -> PortResult<Up
         // The row may have that of an earlier attempt.
         None => removes.push("error"),
     }
-    let assignments: Vec<_> = sets.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
-    sets.push(("attempt", number(held.attempt)));
+    let mut assignments: Vec<_> = sets.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
+    assignments.push("#history = list_append(if_not_exists(#history, :none), :ended)".to_owned());
+    let ended = HistoryEntry { status: ending.status(), attempt: held.attempt, at_ms: now_ms };
+    sets.extend([
+        ("attempt", number(held.attempt)),
+        ("none", row::history(&[])),
+        ("ended", row::history(&[ended])),
+    ]);
     Ok(Update {
         expression: format!("SET {} REMOVE #{}", assignments.join(", "), removes.join(", #")),
         condition: STANDS.into(),

@@ -1,6 +1,7 @@
 //! A job's record as the table's row: the record's own names, but for the key.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use gantz_core::history::HistoryEntry;
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{PortError, PortResult};
 use serde_json::Value;
@@ -54,6 +55,11 @@ pub(super) fn read(mut item: Item) -> PortResult<JobRecord> {
     serde_json::from_value(Value::Object(fields)).map_err(unreadable)
 }
 
+/// Entries of a history as the attribute has them.
+pub(super) fn history(entries: &[HistoryEntry]) -> AttributeValue {
+    AttributeValue::L(entries.iter().map(|entry| item::text(entry.to_string())).collect())
+}
+
 /// Below it, the job has attempts left: exactly where [`JobRecord::attempts_used`] is below `max_attempts`.
 fn claims_max(record: &JobRecord) -> u32 {
     if record.max_attempts == 0 { 0 } else { record.max_attempts.saturating_add(record.deferrals) }
@@ -65,7 +71,8 @@ fn unreadable(why: impl std::fmt::Display) -> PortError {
 
 #[cfg(test)]
 mod tests {
-    use gantz_core::job::{HistoryEntry, JobResult};
+    use gantz_core::history::PastAttempt;
+    use gantz_core::job::{JobResult, JobStatus};
     use gantz_core::limits;
     use gantz_testkit::builders::{NOW_MS, child_record, job_error, job_id, record};
     use serde_json::json;
@@ -73,7 +80,7 @@ mod tests {
     use super::*;
 
     fn full() -> JobRecord {
-        let entry = HistoryEntry {
+        let attempt = PastAttempt {
             at_ms: NOW_MS,
             started_at_ms: Some(NOW_MS),
             attempt: 1,
@@ -86,7 +93,7 @@ mod tests {
             error: Some(job_error()),
             label: Some("#1".into()),
             deferrals: 2,
-            history: vec![entry],
+            attempts: vec![attempt],
             ..child_record(&job_id("a-batch-01"), 7)
         }
     }
@@ -129,10 +136,18 @@ mod tests {
             finished_at_ms: Some(NOW_MS),
             expires_at_s: Some(NOW_MS / 1_000),
             result: Some(result),
+            history: [JobStatus::Queued, JobStatus::Running, JobStatus::Succeeded]
+                .map(|status| HistoryEntry { status, attempt: 1, at_ms: NOW_MS })
+                .into(),
             ..child_record(&job_id(&"b".repeat(limits::BATCH_ID_MAX_CHARS)), 999_999)
         };
         let bytes = |(name, value): (String, AttributeValue)| match value {
             AttributeValue::S(text) => name.len() + text.len(),
+            // A list's own bytes, and one for each of its elements.
+            AttributeValue::L(texts) => {
+                let of_text = |text: &AttributeValue| text.as_s().unwrap().len() + 1;
+                name.len() + 3 + texts.iter().map(of_text).sum::<usize>()
+            }
             _ => name.len() + 21,
         };
         let size: usize = to_item(&row).unwrap().into_iter().map(bytes).sum();

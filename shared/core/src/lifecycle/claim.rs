@@ -1,5 +1,6 @@
 use super::Ending;
-use crate::job::{HistoryEntry, JobRecord, JobStatus};
+use crate::history::PastAttempt;
+use crate::job::{JobRecord, JobStatus};
 use crate::limits;
 use crate::outcome::{ErrorKind, JobError};
 
@@ -17,6 +18,9 @@ pub struct Claim {
     pub lease_until_ms: u64,
     /// Milliseconds since the epoch.
     pub now_ms: u64,
+    /// The message was received before: the job may have had an attempt. It changes no decision, it tells a store what
+    /// to expect.
+    pub redelivered: bool,
 }
 
 /// What came of a claim.
@@ -76,10 +80,11 @@ pub fn claim(row: Option<&JobRecord>, claim: &Claim) -> ClaimVerdict {
         started_at_ms: Some(now_ms),
         updated_at_ms: row.next_update_ms(now_ms),
         ..row.clone()
-    };
+    }
+    .entered();
     if row.last_attempt_crashed() {
         // Whoever ran it could not say so, and from here on the row tells of the next one.
-        granted.remember(HistoryEntry {
+        granted.remember(PastAttempt {
             at_ms: now_ms,
             started_at_ms: row.started_at_ms,
             attempt: row.attempt,

@@ -1,6 +1,7 @@
 use super::Ending;
+use crate::history::PastAttempt;
 use crate::ids::JobId;
-use crate::job::{HistoryEntry, JobRecord, JobStatus};
+use crate::job::{JobRecord, JobStatus};
 use crate::outcome::JobError;
 
 /// Proof of a granted claim: what a worker shows to write to the row.
@@ -126,8 +127,9 @@ pub fn release(row: Option<&JobRecord>, held: &Held, release: &Release, now_ms: 
         error: Some(release.error.clone()),
         updated_at_ms: row.next_update_ms(now_ms),
         ..row.clone()
-    };
-    released.remember(HistoryEntry {
+    }
+    .entered();
+    released.remember(PastAttempt {
         at_ms: now_ms,
         started_at_ms: row.started_at_ms,
         attempt: held.attempt,

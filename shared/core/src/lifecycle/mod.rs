@@ -177,5 +177,6 @@ impl Ending {
             expires_at_s: Some(expires_at_s(finished_at_ms)),
             ..row.clone()
         }
+        .entered()
     }
 }

@@ -74,7 +74,7 @@ async fn a_claim_after_a_crash_remembers_it(case: Input) {
     let again = case.claimed(claim(&row, "me", NOW_MS + limits::LEASE_MS)).await;
     assert_eq!(again.attempt, 2);
     let crashes: Vec<_> =
-        again.history.iter().map(|entry| (entry.attempt, entry.error.kind, entry.started_at_ms)).collect();
+        again.attempts.iter().map(|entry| (entry.attempt, entry.error.kind, entry.started_at_ms)).collect();
     assert_eq!(crashes, [(1, ErrorKind::WorkerLost, first.started_at_ms)]);
     assert_eq!(case.row(&row.id).await, again);
 }
@@ -143,7 +143,7 @@ async fn a_released_job_waits_and_remembers(case: Input) {
         assert_eq!(case.row(&row.id).await, *waiting);
         row = *waiting;
     }
-    assert_eq!(row.history.iter().map(|entry| entry.attempt).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(row.attempts.iter().map(|entry| entry.attempt).collect::<Vec<_>>(), [1, 2]);
 }
 
 async fn a_repeated_release_counts_once(case: Input) {
@@ -153,7 +153,7 @@ async fn a_repeated_release_counts_once(case: Input) {
     let second = case.port.release(&held(&row), handed_back, NOW_MS + 2).await.unwrap();
     assert_eq!(first, second);
     let stored = case.row(&row.id).await;
-    assert_eq!((stored.deferrals, stored.attempts_used(), stored.history.len()), (1, 0, 1));
+    assert_eq!((stored.deferrals, stored.attempts_used(), stored.attempts.len()), (1, 0, 1));
 }
 
 async fn an_old_attempt_can_write_nothing(case: Input) {

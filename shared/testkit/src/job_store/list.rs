@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gantz_core::ids::JobId;
-use gantz_core::job::{JobRecord, JobStatus};
+use gantz_core::job::{JobRecord, JobStatus, NewJob};
 use gantz_core::ports::{JobFilter, JobStore};
 
 use super::Input;
@@ -48,10 +48,12 @@ fn of_tool(tool: &str) -> JobFilter {
 async fn accept_many(case: &Input, tool: &str, count: u64) -> Vec<JobRecord> {
     let mut jobs = Vec::new();
     for n in 0..count {
-        let mut job = record(&case.id(&format!("{tool}-{n}")));
-        job.tool = case.name(tool);
-        (job.created_at_ms, job.updated_at_ms) = (NOW_MS + n, NOW_MS + n);
-        jobs.push(case.accepted(job).await);
+        let new = NewJob {
+            tool: case.name(tool),
+            created_at_ms: NOW_MS + n,
+            ..record(&case.id(&format!("{tool}-{n}"))).accepted()
+        };
+        jobs.push(case.accepted(JobRecord::queued(new)).await);
     }
     jobs
 }

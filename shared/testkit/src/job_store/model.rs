@@ -81,6 +81,7 @@ impl Walk {
             owner: owner(random),
             lease_until_ms: self.now_ms + random.below(500),
             now_ms: self.now_ms,
+            redelivered: random.below(2) == 0,
         };
         let expected = lifecycle::claim(self.model.as_ref(), &claim);
         if let ClaimVerdict::Granted(row) = &expected {

@@ -1,11 +1,13 @@
 //! What kind of content a head announces, and so which counters read the file.
 
 use super::code::languages::{self, Language};
+use super::extension;
 use super::json;
 use super::magic;
 use super::report::Encoding;
 use super::table;
 use super::text::EncodingCheck;
+use super::utf16;
 
 /// What a head announces.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,6 +15,8 @@ pub(super) struct Detected {
     pub(super) media_type: &'static str,
     pub(super) kind: Kind,
     pub(super) charset: Charset,
+    /// Whether the name's extension is that of another format.
+    pub(super) extension_mismatch: bool,
 }
 
 /// Which counters read the content.
@@ -37,26 +41,36 @@ pub(super) enum Charset {
     Bytes {
         mark: usize,
     },
-    /// UTF-16 after its mark of two bytes.
-    Utf16(Encoding),
+    /// UTF-16, after a mark of this length.
+    Utf16 {
+        encoding: Encoding,
+        mark: usize,
+    },
 }
 
 /// Looks at the first bytes of a file called `name`; `whole` says that there are no others.
 pub(super) fn detect(name: &str, head: &[u8], whole: bool) -> Detected {
     let charset = charset(head);
     let is_text = charset != Charset::Binary;
+    let name = name.to_ascii_lowercase();
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     if head.is_empty() {
-        return Detected { media_type: "inode/x-empty", kind: Kind::Plain, charset };
+        // Nothing is no JSON document, and says so.
+        let kind = if JSON.contains(&extension) { Kind::Json } else { Kind::Plain };
+        return Detected { media_type: "inode/x-empty", kind, charset, extension_mismatch: false };
     }
-    if let Some(media_type) = magic::media_type(head, is_text) {
-        return Detected { media_type, kind: binary_kind(media_type), charset };
-    }
-    let (media_type, kind) = match charset {
-        Charset::Binary => ("application/octet-stream", Kind::Plain),
-        Charset::Bytes { mark } => text_kind(name, &head[mark..], whole),
-        Charset::Utf16(encoding) => text_kind(name, decoder(encoding).decode(&head[2..]).as_bytes(), whole),
+    let by_mark = magic::media_type(head, is_text);
+    let (media_type, kind) = match (by_mark, charset) {
+        (Some(media_type), _) => (media_type, binary_kind(media_type)),
+        (None, Charset::Binary) => ("application/octet-stream", Kind::Plain),
+        (None, Charset::Bytes { mark }) => text_kind(&name, extension, &head[mark..], whole),
+        (None, Charset::Utf16 { encoding, mark }) => {
+            let text = decoder(encoding).decode(&head[mark..]);
+            text_kind(&name, extension, text.as_bytes(), whole)
+        }
     };
-    Detected { media_type, kind, charset }
+    let extension_mismatch = extension::mismatches(extension, media_type, is_text && by_mark.is_none());
+    Detected { media_type, kind, charset, extension_mismatch }
 }
 
 /// The decoder of UTF-16 in the order that `encoding` says.
@@ -70,13 +84,18 @@ pub(super) fn decoder(encoding: Encoding) -> super::utf16::Utf16 {
 fn charset(head: &[u8]) -> Charset {
     match head {
         [0xff, 0xfe, 0, 0, ..] => Charset::Binary,
-        [0xff, 0xfe, ..] => Charset::Utf16(Encoding::Utf16Le),
-        [0xfe, 0xff, ..] => Charset::Utf16(Encoding::Utf16Be),
+        [0xff, 0xfe, ..] => Charset::Utf16 { encoding: Encoding::Utf16Le, mark: 2 },
+        [0xfe, 0xff, ..] => Charset::Utf16 { encoding: Encoding::Utf16Be, mark: 2 },
         _ => {
             let mut check = EncodingCheck::new();
             check.feed(head);
             let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-            if check.is_text() { Charset::Bytes { mark } } else { Charset::Binary }
+            if check.is_text() {
+                Charset::Bytes { mark }
+            } else {
+                let unmarked = utf16::unmarked(head);
+                unmarked.map_or(Charset::Binary, |encoding| Charset::Utf16 { encoding, mark: 0 })
+            }
         }
     }
 }
@@ -91,10 +110,11 @@ fn binary_kind(media_type: &str) -> Kind {
     }
 }
 
-/// Kinds of text: by the name where it tells, else by the content.
-fn text_kind(name: &str, head: &[u8], whole: bool) -> (&'static str, Kind) {
-    let name = name.to_ascii_lowercase();
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+/// Extensions of JSON documents.
+const JSON: [&str; 5] = ["json", "geojson", "ipynb", "webmanifest", "har"];
+
+/// Kinds of text: by the name, in lower case, where it tells, else by the content.
+fn text_kind(name: &str, extension: &str, head: &[u8], whole: bool) -> (&'static str, Kind) {
     match extension {
         "csv" => return ("text/csv", Kind::Table { delimiter: table::sniff(head, whole, b',') }),
         "tsv" | "tab" => {
@@ -104,13 +124,13 @@ fn text_kind(name: &str, head: &[u8], whole: bool) -> (&'static str, Kind) {
             );
         }
         "jsonl" | "ndjson" => return ("application/x-ndjson", Kind::JsonLines),
-        "json" | "geojson" | "ipynb" | "webmanifest" | "har" if json::looks_like_lines(head) => {
+        _ if JSON.contains(&extension) && json::looks_like_lines(head) => {
             return ("application/x-ndjson", Kind::JsonLines);
         }
-        "json" | "geojson" | "ipynb" | "webmanifest" | "har" => return ("application/json", Kind::Json),
+        _ if JSON.contains(&extension) => return ("application/json", Kind::Json),
         _ => {}
     }
-    if let Some(language) = languages::by_name(&name, extension).or_else(|| languages::by_shebang(head)) {
+    if let Some(language) = languages::by_name(name, extension).or_else(|| languages::by_shebang(head)) {
         return (language.media_type, Kind::Code(language));
     }
     match PROSE.iter().find(|(extensions, _)| extensions.contains(&extension)) {

@@ -18,6 +18,17 @@ pub(super) fn keep(bytes: &[u8], max_bytes: usize) -> String {
     text
 }
 
+/// The same, but nothing is guessed and nothing lost: of what is no UTF-8, bytes that are no printable ASCII become
+/// `\xNN`, and `\` becomes `\\`.
+pub(super) fn keep_exact(bytes: &[u8], max_bytes: usize) -> String {
+    if std::str::from_utf8(bytes).is_ok() {
+        return keep(bytes, max_bytes);
+    }
+    let mut text = bytes[..bytes.len().min(max_bytes + 4)].escape_ascii().to_string();
+    truncate(&mut text, max_bytes);
+    text
+}
+
 fn printable(c: char) -> char {
     if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
 }

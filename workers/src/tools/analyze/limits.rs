@@ -11,8 +11,10 @@ pub(super) const PLACE_MAX_BYTES: usize = 1024;
 /// A smallest or largest value in a report: enough for a date, a number and a recognisable word.
 pub(super) const VALUE_MAX_BYTES: usize = 40;
 
-/// Columns that are described; the others are only counted. A hundred of them report in about 20 KB.
-pub(super) const COLUMNS_MAX: usize = 100;
+/// Columns that are described; the others are only counted. A thousand report in about 200 KB.
+pub(super) const COLUMNS_MAX: usize = 1_000;
+/// Different values of a column that are told apart one by one; of more the number is estimated.
+pub(super) const DISTINCT_MAX: usize = 500;
 /// Bytes of one cell that are looked at.
 pub(super) const CELL_BYTES: usize = 4 * 1024;
 /// Line numbers listed for broken lines and ragged rows: people mend the first and run again.
@@ -26,6 +28,8 @@ pub(super) const FIELDS_MAX: usize = 40;
 pub(super) const SHAPE_DEPTH: usize = 4;
 /// Bytes of a JSON key that are kept.
 pub(super) const KEY_BYTES: usize = 64;
+/// Keys of open objects that are compared: 2 MB of hashes.
+pub(super) const OPEN_KEYS_MAX: usize = 100_000;
 /// Nesting of JSON that is followed. It costs no stack, but documents deeper than this are made to hurt.
 pub(super) const NESTING_MAX: usize = 10_000;
 
@@ -46,6 +50,8 @@ pub(super) const FOOTER_MAX_BYTES: usize = 1024 * 1024;
 pub(super) const THRIFT_DEPTH_MAX: u32 = 16;
 /// Bytes of an image that are searched for its dimensions: photographs carry thumbnails and profiles in front.
 pub(super) const IMAGE_HEAD_BYTES: usize = 1024 * 1024;
+/// Bytes at an image's end that are searched for the mark of its end: what programs append is mostly short.
+pub(super) const IMAGE_TAIL_BYTES: usize = 64 * 1024;
 
 /// Bytes of a source line that are classified: comments announce themselves at its start.
 pub(super) const CODE_LINE_BYTES: usize = 4 * 1024;

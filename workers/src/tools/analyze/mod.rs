@@ -9,7 +9,9 @@ mod bytes;
 mod local;
 mod report;
 
+mod content;
 mod detect;
+mod extension;
 mod keep;
 mod magic;
 mod pass;

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use gantz_core::ports::Place;
 
-/// The report about one file or object. Absent fields do not apply or are not known. Its JSON is below 64 KB whatever
-/// the file, and a few hundred bytes for ordinary ones.
+/// The report about one file or object. Absent fields do not apply or are not known. Its JSON is below half a
+/// megabyte whatever the file, and a few hundred bytes for ordinary ones.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Analysis {
     /// `path`, or `bucket` and `key`.
@@ -25,14 +25,12 @@ pub struct Analysis {
     /// formats keep at their end (a zip's directory, a Parquet footer).
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
     pub sample: Option<Sample>,
-    /// Media type, told by the content; the name decides only between kinds of text.
-    pub media_type: &'static str,
-    /// Of text: how it is written, lines and words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<TextReport>,
-    /// What only this kind of content has.
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    pub detail: Option<Detail>,
+    /// Whether the name's extension is that of another format. Said only if it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub extension_mismatch: bool,
+    /// What it is.
+    #[serde(flatten)]
+    pub content: Content,
 }
 
 /// Of an analysis of the first bytes only.
@@ -53,10 +51,10 @@ pub enum Encoding {
     /// UTF-8, with or without a byte order mark.
     #[serde(rename = "utf-8")]
     Utf8,
-    /// UTF-16, little end first, by its byte order mark.
+    /// UTF-16, little end first, by its byte order mark or its many zeros.
     #[serde(rename = "utf-16le")]
     Utf16Le,
-    /// UTF-16, big end first, by its byte order mark.
+    /// UTF-16, big end first, by the same.
     #[serde(rename = "utf-16be")]
     Utf16Be,
     /// One byte for each character, probably Latin-1 or Windows-1252.
@@ -129,10 +127,8 @@ pub enum Detail {
     Parquet(Parquet),
     /// A picture.
     Image(Image),
-    /// A gzip stream.
-    Gzip(Gzip),
-    /// A zip archive.
-    Zip(Zip),
+    /// A gzip stream, or a zip archive.
+    Archive(Box<Archive>),
 }
 
 /// Source code, roughly counted.
@@ -153,13 +149,15 @@ pub struct Code {
 pub struct Table {
     /// What separates the values.
     pub delimiter: char,
+    /// What encloses values that contain it; doubled, it stands for itself.
+    pub quote: char,
     /// Whether the first row names the columns.
     pub header: bool,
     /// Rows without the header.
     pub rows: u64,
     /// Columns of the first row, which is what the other rows are measured by.
     pub columns_total: u64,
-    /// The first hundred columns.
+    /// The first thousand columns.
     pub columns: Vec<Column>,
     /// Rows with more or fewer values than the first.
     pub ragged_rows: u64,
@@ -178,14 +176,16 @@ pub struct Column {
     pub kind: ColumnKind,
     /// Values that are empty, `null`, `NULL` or `\N`.
     pub nulls: u64,
-    /// The smallest value.
+    /// The smallest value as it stands in the file, cut to 40 bytes. Numbers are compared as such, all else byte by byte.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub min: Option<Bound>,
+    pub min: Option<String>,
     /// The largest value.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<Bound>,
-    /// Different values, estimated within about 5 %.
+    pub max: Option<String>,
+    /// Different values.
     pub distinct: u64,
+    /// Whether they were all counted. Above a few hundred they are estimated, within about 5 %.
+    pub distinct_exact: bool,
 }
 
 /// The type of a column.
@@ -201,31 +201,22 @@ pub enum ColumnKind {
     Number,
     /// `true` and `false`, `yes` and `no`, in any case.
     Boolean,
-    /// ISO 8601 dates, with or without a time.
+    /// ISO 8601 dates.
     Date,
+    /// ISO 8601 dates with a time, or some with and some without.
+    #[serde(rename = "datetime")]
+    DateTime,
     /// Anything else.
     Text,
-}
-
-/// A smallest or largest value.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Bound {
-    /// Of integers.
-    Integer(i64),
-    /// Of numbers.
-    Number(f64),
-    /// Of dates and text, byte by byte, cut to 40 bytes.
-    Text(String),
 }
 
 /// JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Json {
-    /// Whether all of it could be read. Absent for a sample.
+    /// Whether it is one document. Absent for a sample of what may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid: Option<bool>,
-    /// Where and why reading ended early. The rest of the report then speaks of what comes before.
+    /// Where and why it is not. What is no JSON is read no further; a document that follows another one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
     /// Documents one after the other: 1 in an ordinary file.
@@ -235,6 +226,15 @@ pub struct Json {
     pub kind: Option<JsonKind>,
     /// The deepest nesting: 0 for a scalar, 1 for `[]`.
     pub depth: u64,
+    /// Keys of the (first) document, if that is an object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<u64>,
+    /// Items of the (first) document, if that is an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// Keys that repeat one of the same object, at any depth. They are compared as they are written, and up to 100,000
+    /// of what is open at a time.
+    pub duplicate_keys: u64,
     /// Values of every kind, at every depth.
     pub nodes: u64,
     /// The first paths with their types, such as `users[].name`.
@@ -260,7 +260,9 @@ pub struct Fault {
 pub struct JsonLines {
     /// Lines that hold one JSON value.
     pub records: u64,
-    /// Lines that hold something else. Blank lines are neither.
+    /// Lines that hold nothing.
+    pub blank_lines: u64,
+    /// Lines that hold something else.
     pub malformed: u64,
     /// The first of them, counted from 1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -336,69 +338,83 @@ pub struct ParquetColumn {
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Image {
-    /// Its size in pixels.
-    Size {
-        /// From left to right.
-        width: u64,
-        /// From top to bottom.
-        height: u64,
-    },
-    /// The head does not tell it.
-    Unreadable {
-        /// Why.
-        error: &'static str,
-    },
-}
-
-/// A gzip stream.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Gzip {
-    /// Bytes after unpacking, or until unpacking stopped.
-    pub unpacked_bytes: u64,
-    /// Whether that is all. Absent for a sample.
+pub struct Image {
+    /// `png`, `jpeg` and so on.
+    pub format: &'static str,
+    /// Pixels from left to right, if its head tells.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub complete: Option<bool>,
-    /// Unpacked bytes for each packed one, to one decimal.
-    pub ratio: f64,
-    /// Whether the ratio is one that only bombs reach. Such streams are not unpacked beyond a bound.
-    pub bomb: bool,
-    /// Media type of what is inside, by its head.
+    pub width: Option<u64>,
+    /// Pixels from top to bottom.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub content_media_type: Option<&'static str>,
-    /// Why unpacking stopped early.
+    pub height: Option<u64>,
+    /// Whether the file ends before the picture does. Absent for formats whose end is not looked for, and for a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<bool>,
+    /// Why there is no size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'static str>,
 }
 
-/// A zip archive, by its directory. Nothing is unpacked: sizes are those that the directory claims.
+/// A gzip stream, as far as it could be unpacked, or a zip archive, as its directory claims: nothing of that is unpacked.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Zip {
-    /// Why the directory could not be read, or does not fit the file. Counts then speak of what could be read.
+pub struct Archive {
+    /// `gzip` or `zip`.
+    pub format: &'static str,
+    /// Streams of a gzip file, one after the other, that were read to their end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<&'static str>,
-    /// Entries, folders among them.
-    pub entry_count: u64,
-    /// Bytes after unpacking, as claimed.
-    pub unpacked_bytes: u64,
-    /// Bytes of all entries, packed.
-    pub packed_bytes: u64,
+    pub members: Option<u64>,
+    /// Entries of a zip archive, folders among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<u64>,
+    /// Bytes after unpacking.
+    pub uncompressed_size: u64,
     /// Unpacked bytes for each packed one, to one decimal.
     pub ratio: f64,
-    /// Whether the ratio is one that only bombs reach, or entries share their bytes as those of bombs do.
+    /// Whether the ratio is one that only bombs reach, or entries share their bytes as those of bombs do. Such streams
+    /// are not unpacked beyond a bound.
     pub bomb: bool,
-    /// The first hundred entries.
-    pub entries: Vec<ZipEntry>,
+    /// Whether the file ends before the archive does. Absent for a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<bool>,
+    /// Whether it contradicts itself, or what follows its end is more than padding.
+    pub damaged: bool,
+    /// Bytes that follow its end.
+    pub trailing_bytes: u64,
+    /// Names that lead out of the folder that they would be unpacked to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsafe_names: Option<u64>,
+    /// Why reading stopped early, or what contradicts what. All else then speaks of what could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
+    /// What is inside of a gzip stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inner: Option<Content>,
+    /// The first hundred entries of a zip archive.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listing: Vec<ArchiveEntry>,
+}
+
+/// What bytes are, wherever they are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Content {
+    /// Media type, told by the content; the name decides only between kinds of text.
+    pub media_type: &'static str,
+    /// Of text: how it is written, lines and words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextReport>,
+    /// What only this kind of content has.
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub detail: Option<Detail>,
 }
 
 /// An entry of a zip archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ZipEntry {
-    /// The name, with its folders. A folder's ends with `/`.
+pub struct ArchiveEntry {
+    /// The name, with its folders. A folder's ends with `/`. Bytes that are no UTF-8 are written as `\xNN`, and with
+    /// them `\` as `\\`.
     pub name: String,
     /// Bytes after unpacking, as claimed.
-    pub unpacked_bytes: u64,
+    pub size: u64,
     /// Whether a password is needed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,

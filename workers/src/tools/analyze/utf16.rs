@@ -1,5 +1,36 @@
 //! UTF-16 to UTF-8, piece by piece, so that everything after it reads one encoding.
 
+use super::report::Encoding;
+
+/// Heads shorter than this are too few characters to tell by.
+const UNMARKED_MIN_BYTES: usize = 8;
+
+/// The order in which the head is text without a byte order mark, if it is: mostly ASCII characters, all of them such as
+/// text has. Numbers of two bytes look alike, but have control characters among them before long.
+pub(super) fn unmarked(head: &[u8]) -> Option<Encoding> {
+    let (units, odd) = head.as_chunks::<2>();
+    if head.len() < UNMARKED_MIN_BYTES || !odd.is_empty() {
+        return None;
+    }
+    let is_text = |read: fn([u8; 2]) -> u16| {
+        let mut ascii = 0;
+        for c in char::decode_utf16(units.iter().map(|&unit| read(unit))) {
+            match c {
+                Ok(c) if c.is_control() && !c.is_ascii_whitespace() => return false,
+                Ok(c) => ascii += usize::from(c.is_ascii()),
+                // The head may end within a character.
+                Err(error) if (0xd800..0xdc00).contains(&error.unpaired_surrogate()) => {}
+                Err(_) => return false,
+            }
+        }
+        ascii * 2 >= units.len()
+    };
+    if is_text(u16::from_le_bytes) {
+        return Some(Encoding::Utf16Le);
+    }
+    is_text(u16::from_be_bytes).then_some(Encoding::Utf16Be)
+}
+
 /// Decodes UTF-16. Lone surrogates become `�`.
 #[derive(Debug)]
 pub(super) struct Utf16 {

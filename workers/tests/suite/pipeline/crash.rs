@@ -34,7 +34,7 @@ fn its_job_runs_again_as_soon_as_the_directory_is_opened() {
         let team = fleet.start("second", 2);
         let row = fleet.finished(&id).await;
         assert_eq!((row.status, row.attempt, row.attempts_used()), (JobStatus::Succeeded, 2, 2));
-        let told: Vec<_> = row.history.iter().map(|entry| (entry.attempt, entry.error.kind)).collect();
+        let told: Vec<_> = row.attempts.iter().map(|entry| (entry.attempt, entry.error.kind)).collect();
         assert_eq!(told, [(1, ErrorKind::WorkerLost)], "the row tells of the attempt that died");
         assert!(row.finished_at_ms.unwrap() - reopened_ms < LEASE_MS / 10, "leases of the dead are dead");
         fleet.all_is_settled().await;

@@ -24,12 +24,12 @@ async fn what_fails_for_the_moment_is_tried_again() {
     assert_eq!((row.status, row.attempt, row.error), (JobStatus::Succeeded, 3, None));
     assert_eq!(row.result, Some(JobResult::Inline(json!({"attempt": 3}))));
     let history: Vec<_> = row
-        .history
+        .attempts
         .iter()
         .map(|entry| (entry.attempt, entry.counted, entry.error.message.as_str()))
         .collect();
     assert_eq!(history, [(1, true, "attempt 1 got no answer"), (2, true, "attempt 2 got no answer")]);
-    for (entry, start) in row.history.iter().zip(&fleet.journal.starts()[1..]) {
+    for (entry, start) in row.attempts.iter().zip(&fleet.journal.starts()[1..]) {
         assert!(entry.retry_at_ms <= start.at_ms, "no attempt starts before its time");
     }
     fleet.all_is_settled().await;
@@ -44,7 +44,7 @@ async fn a_tool_may_say_when_to_try_again() {
 
     let row = fleet.finished(&id).await;
     assert_eq!((row.status, row.attempt), (JobStatus::Succeeded, 2));
-    let [told] = row.history.as_slice() else { unreachable!("{row:#?}") };
+    let [told] = row.attempts.as_slice() else { unreachable!("{row:#?}") };
     assert_eq!(told.error.kind, ErrorKind::Throttled);
     let waited_ms = fleet.journal.starts()[1].at_ms - told.at_ms;
     // The jitter on top is at most the backoff's ceiling; the rest is the way through the queue.
@@ -59,7 +59,7 @@ async fn what_fails_for_good_is_not_tried_again() {
     let team = fleet.start("worker", 4);
 
     let row = fleet.finished(&id).await;
-    assert_eq!((row.status, row.attempt, row.history.len()), (JobStatus::Failed, 1, 0));
+    assert_eq!((row.status, row.attempt, row.attempts.len()), (JobStatus::Failed, 1, 0));
     assert_eq!(row.error.unwrap().message, "attempt 1 found nothing");
     fleet.all_is_settled().await;
     assert_eq!(fleet.journal.of(&id), [(1, What::Started), (1, What::Answered)]);
@@ -73,7 +73,7 @@ async fn attempts_run_out_and_the_last_error_stays() {
     let team = fleet.start("worker", 4);
 
     let row = fleet.finished(&id).await;
-    assert_eq!((row.status, row.attempt, row.history.len()), (JobStatus::Failed, 3, 2));
+    assert_eq!((row.status, row.attempt, row.attempts.len()), (JobStatus::Failed, 3, 2));
     let error = row.error.unwrap();
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Unavailable, "attempt 3 got no answer"));
     fleet.all_is_settled().await;
@@ -90,7 +90,7 @@ async fn a_deferral_is_no_attempt() {
     let row = fleet.finished(&id).await;
     assert_eq!(row.status, JobStatus::Succeeded);
     assert_eq!((row.attempt, row.deferrals, row.attempts_used()), (5, 4, 1));
-    assert!(row.history.iter().all(|entry| !entry.counted && entry.error.message == "not ready"));
+    assert!(row.attempts.iter().all(|entry| !entry.counted && entry.error.message == "not ready"));
     let starts = fleet.journal.starts();
     assert!(starts.windows(2).all(|pair| pair[1].at_ms - pair[0].at_ms >= 5_000), "{starts:#?}");
     team.stop(Phase::Drain).await;

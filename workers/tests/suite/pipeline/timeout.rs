@@ -16,14 +16,14 @@ async fn a_tool_that_overruns_is_stopped_and_tried_again() {
 
     let row = fleet.finished(&id).await;
     assert_eq!((row.status, row.attempt), (JobStatus::Succeeded, 2));
-    assert_eq!(row.history[0].error.kind, ErrorKind::Timeout);
+    assert_eq!(row.attempts[0].error.kind, ErrorKind::Timeout);
     let calls = fleet.journal.of(&id);
     assert_eq!(
         calls[..2],
         [(1, What::Started), (1, What::Dropped)],
         "the first is gone before the second starts"
     );
-    let ran_ms = row.history[0].at_ms - fleet.journal.starts()[0].at_ms;
+    let ran_ms = row.attempts[0].at_ms - fleet.journal.starts()[0].at_ms;
     assert!((3_000..3_100).contains(&ran_ms), "{ran_ms} ms");
     fleet.all_is_settled().await;
     team.stop(Phase::Drain).await;

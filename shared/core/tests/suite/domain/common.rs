@@ -45,6 +45,7 @@ pub(crate) fn wish(row: &JobRecord, owner: &str, now_ms: u64) -> Claim {
         owner: owner.into(),
         lease_until_ms: now_ms + LEASE_MS,
         now_ms,
+        redelivered: false,
     }
 }
 

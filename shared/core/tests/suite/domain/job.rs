@@ -24,7 +24,7 @@ fn a_queued_row_on_the_wire() {
     let expected = json!({
         "job_id": "job-00001", "tool": "echo", "tenant": "default", "lane": "fast", "status": "QUEUED",
         "attempt": 0, "max_attempts": 3, "effects": "keyed", "params_hash": "0".repeat(64),
-        "created_at": NOW_MS, "updated_at": NOW_MS,
+        "created_at": NOW_MS, "updated_at": NOW_MS, "history": [format!("QUEUED 0 {NOW_MS}")],
     });
     assert_eq!(serde_json::to_value(queued()).unwrap(), expected);
 }
@@ -103,7 +103,7 @@ fn the_largest_row_is_bounded() {
             other => panic!("{other:?}"),
         };
     }
-    let errors = (limits::HISTORY_MAX_ENTRIES + 1) * (limits::ERROR_MESSAGE_MAX_BYTES + 200);
+    let errors = (limits::PAST_ATTEMPTS_MAX + 1) * (limits::ERROR_MESSAGE_MAX_BYTES + 200);
     assert!(bytes(&row) <= 2_048 + errors, "{} bytes", bytes(&row));
 }
 

@@ -1,3 +1,4 @@
+use gantz_core::history::HistoryEntry;
 use gantz_core::job::{JobRecord, JobStatus};
 use gantz_core::lifecycle::{
     AcceptVerdict, CancelVerdict, ClaimVerdict, DeadLetterVerdict, Ending, FinishVerdict, GiveUpVerdict,
@@ -139,14 +140,43 @@ fn a_dead_letter_is_put_back_while_its_job_may_run() {
 }
 
 #[test]
-fn history_keeps_the_newest() {
+fn past_attempts_are_the_newest() {
     let mut row = JobRecord { max_attempts: 100, ..queued() };
-    for n in 1..=limits::HISTORY_MAX_ENTRIES as u32 + 3 {
+    for n in 1..=limits::PAST_ATTEMPTS_MAX as u32 + 3 {
         row = claimed(&row, &format!("owner {n}"), NOW_MS);
         row = released(release(Some(&row), &held(&row), &release_at(NOW_MS + 1, true), NOW_MS));
     }
-    let attempts: Vec<_> = row.history.iter().map(|entry| entry.attempt).collect();
-    assert_eq!(attempts, (4..=limits::HISTORY_MAX_ENTRIES as u32 + 3).collect::<Vec<_>>());
+    let attempts: Vec<_> = row.attempts.iter().map(|entry| entry.attempt).collect();
+    assert_eq!(attempts, (4..=limits::PAST_ATTEMPTS_MAX as u32 + 3).collect::<Vec<_>>());
+}
+
+#[test]
+fn history_keeps_the_first_attempts_and_the_end() {
+    let mut row = JobRecord { max_attempts: 100, ..queued() };
+    let mut expected = vec![format!("QUEUED 0 {NOW_MS}")];
+    for n in 1..=limits::HISTORY_MAX_ATTEMPTS + 2 {
+        row = claimed(&row, &format!("owner {n}"), NOW_MS);
+        let began_ms = row.updated_at_ms;
+        row = released(release(Some(&row), &held(&row), &release_at(NOW_MS + 1, true), NOW_MS));
+        if n <= limits::HISTORY_MAX_ATTEMPTS {
+            expected
+                .extend([format!("RUNNING {n} {began_ms}"), format!("WAITING {n} {}", row.updated_at_ms)]);
+        }
+    }
+    row = claimed(&row, "the last", NOW_MS);
+    row = committed(finish(Some(&row), &held(&row), &endings()[0], NOW_MS));
+    expected.push(format!("{} {} {}", row.status.as_str(), row.attempt, row.updated_at_ms));
+    let told: Vec<_> = row.history.iter().map(ToString::to_string).collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn entries_of_a_history_are_read_as_they_are_written() {
+    let entry = HistoryEntry { status: JobStatus::InDoubt, attempt: 3, at_ms: NOW_MS };
+    assert_eq!(entry.to_string().parse::<HistoryEntry>().unwrap(), entry);
+    for text in ["", "RUNNING", "RUNNING 1", "ASLEEP 1 2", "RUNNING -1 2", "RUNNING 1 2 3", "RUNNING  1 2"] {
+        assert!(text.parse::<HistoryEntry>().is_err(), "{text}");
+    }
 }
 
 /// Clocks are set back, and those of a fleet differ.
@@ -166,10 +196,10 @@ fn no_job_ends_before_it_began() {
 
 /// A crashed attempt cannot tell of itself, so the next one does.
 #[test]
-fn history_tells_of_crashes() {
+fn past_attempts_tell_of_crashes() {
     let first = claimed(&queued(), "dead", NOW_MS);
     let again = claimed(&first, "me", NOW_MS + LEASE_MS);
-    let [crash] = again.history.as_slice() else { panic!("{:?}", again.history) };
+    let [crash] = again.attempts.as_slice() else { panic!("{:?}", again.attempts) };
     assert_eq!((crash.attempt, crash.counted, crash.error.kind), (1, true, ErrorKind::WorkerLost));
     assert_eq!((crash.started_at_ms, crash.at_ms), (Some(NOW_MS), NOW_MS + LEASE_MS));
     assert_eq!(crash.retry_at_ms, NOW_MS + LEASE_MS);
@@ -178,7 +208,7 @@ fn history_tells_of_crashes() {
     // An attempt that ended in an orderly way tells of itself, once.
     let waiting = released(release(Some(&again), &held(&again), &release_at(NOW_MS, true), NOW_MS));
     let third = claimed(&waiting, "me", NOW_MS + 2 * LEASE_MS);
-    let attempts: Vec<_> = third.history.iter().map(|entry| entry.attempt).collect();
+    let attempts: Vec<_> = third.attempts.iter().map(|entry| entry.attempt).collect();
     assert_eq!(attempts, [1, 2]);
 }
 

@@ -2,11 +2,13 @@
 //! jumps of time, cancellations and repetitions. The invariants of the record hold after every step, and once the
 //! faults stop the job ends.
 
+use gantz_core::history::HistoryEntry;
 use gantz_core::job::{JobRecord, JobStatus};
 use gantz_core::lifecycle::{
     CancelVerdict, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict, HeartbeatVerdict, Held,
     ReleaseVerdict, accept, cancel, claim, finish, give_up, heartbeat, release,
 };
+use gantz_core::limits;
 use gantz_core::policy::Effects;
 use proptest::prelude::*;
 
@@ -138,11 +140,23 @@ impl World {
             assert!(new.attempt == old.attempt || new.attempt == old.attempt + 1);
             assert!(new.updated_at_ms > old.updated_at_ms);
             assert_eq!(new.accepted(), old.accepted(), "what was accepted changed");
+            Self::check_history(old, &new);
         }
         assert!(new.attempts_used() <= new.max_attempts, "I7: {new:?}");
         assert_eq!(new.status.is_terminal(), new.finished_at_ms.is_some());
         assert_eq!(new.status == JobStatus::Running, new.owner.is_some(), "{new:?}");
         self.row = Some(new);
+    }
+
+    /// Whoever polls too seldom finds every state that the job was in.
+    fn check_history(old: &JobRecord, new: &JobRecord) {
+        let mut expected = old.history.clone();
+        let entry = HistoryEntry { status: new.status, attempt: new.attempt, at_ms: new.updated_at_ms };
+        let is_told = new.attempt <= limits::HISTORY_MAX_ATTEMPTS || new.is_finished();
+        if is_told && (new.status, new.attempt) != (old.status, old.attempt) {
+            expected.push(entry);
+        }
+        assert_eq!(new.history, expected);
     }
 
     fn claim(&mut self, worker: usize, lost: bool) {

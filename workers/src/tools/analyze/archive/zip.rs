@@ -1,9 +1,9 @@
 //! Zip, by the directory at its end (PKWARE's APPNOTE 6.3, sections 4.3.12 to 4.3.16). Nothing is unpacked.
 
 use super::super::bytes::{Ranged, ReadError};
-use super::super::keep::keep;
+use super::super::keep::{keep, keep_exact};
 use super::super::limits::{CHUNK_BYTES, DIRECTORY_MAX_BYTES, ENTRIES_MAX, NAME_MAX_BYTES};
-use super::super::report::{Zip, ZipEntry};
+use super::super::report::{Archive, ArchiveEntry};
 use super::{is_bomb, ratio};
 
 const END_BYTES: usize = 22;
@@ -16,23 +16,39 @@ const ENTRY_BYTES: usize = 46;
 /// What the directory says, and the media type if the archive is a document of a known kind.
 pub(in super::super) fn read_directory(
     bytes: &mut impl Ranged,
-) -> Result<(Zip, Option<&'static str>), ReadError> {
-    let Some(directory) = find_directory(bytes)? else {
-        return Ok((
-            Zip { error: Some("no directory at the end, the file may be cut short"), ..Zip::default() },
-            None,
-        ));
-    };
+) -> Result<(Archive, Option<&'static str>), ReadError> {
     let mut summary = Summary::default();
-    let error = summary.read(bytes, &directory)?;
-    let Summary { mut zip, media_type, .. } = summary;
+    let mut error = None;
+    let directory = find_directory(bytes)?;
+    if let Some(directory) = &directory {
+        error = summary.read(bytes, directory)?;
+    }
     // Bombs let their entries overlap: the sum is then more than the file has.
-    let overlapping = zip.packed_bytes > bytes.size_bytes();
-    let overlap = overlapping.then_some("the entries claim more bytes than the file has");
-    zip.error = error.or(overlap);
-    zip.ratio = ratio(zip.unpacked_bytes, zip.packed_bytes);
-    zip.bomb = is_bomb(zip.unpacked_bytes, zip.packed_bytes.min(bytes.size_bytes()))
-        || (overlapping && zip.unpacked_bytes > bytes.size_bytes());
+    let overlapping = summary.packed_bytes > bytes.size_bytes();
+    if overlapping {
+        error = error.or(Some("the entries claim more bytes than the file has"));
+    }
+    let Summary { entries, packed_bytes, unpacked_bytes, unsafe_names, listing, media_type } = summary;
+    let bomb = is_bomb(unpacked_bytes, packed_bytes.min(bytes.size_bytes()))
+        || (overlapping && unpacked_bytes > bytes.size_bytes());
+    let zip = Archive {
+        format: "zip",
+        entries: Some(entries),
+        uncompressed_size: unpacked_bytes,
+        ratio: ratio(unpacked_bytes, packed_bytes),
+        bomb,
+        truncated: Some(directory.is_none()),
+        damaged: error.is_some(),
+        trailing_bytes: directory.as_ref().map_or(0, |directory| directory.trailing_bytes),
+        unsafe_names: Some(unsafe_names),
+        error: if directory.is_some() {
+            error
+        } else {
+            Some("no directory at the end, the file may be cut short")
+        },
+        listing,
+        ..Archive::default()
+    };
     Ok((zip, media_type))
 }
 
@@ -42,6 +58,8 @@ struct Directory {
     entries: u64,
     bytes: u64,
     offset: u64,
+    /// Bytes behind the end record and its comment.
+    trailing_bytes: u64,
 }
 
 fn find_directory(bytes: &mut impl Ranged) -> Result<Option<Directory>, ReadError> {
@@ -55,7 +73,9 @@ fn find_directory(bytes: &mut impl Ranged) -> Result<Option<Directory>, ReadErro
     let Some((at, end)) = end else {
         return Ok(None);
     };
+    let trailing_bytes = (tail.len() - at - END_BYTES - usize::from(u16_at(end, 20))) as u64;
     let directory = Directory {
+        trailing_bytes,
         entries: u64::from(u16_at(end, 10)),
         bytes: u64::from(u32_at(end, 12)),
         offset: u64::from(u32_at(end, 16)),
@@ -64,7 +84,10 @@ fn find_directory(bytes: &mut impl Ranged) -> Result<Option<Directory>, ReadErro
         || directory.bytes == u64::from(u32::MAX)
         || directory.offset == u64::from(u32::MAX);
     let directory64 = if large { find_directory64(bytes, tail_start + at as u64)? } else { None };
-    Ok(Some(directory64.unwrap_or_else(|| behind_prefix(&directory, tail_start + at as u64))))
+    Ok(Some(match directory64 {
+        Some(directory64) => Directory { trailing_bytes, ..directory64 },
+        None => behind_prefix(&directory, tail_start + at as u64),
+    }))
 }
 
 /// Self-extracting archives have a program in front: then the offsets are too small by its length.
@@ -86,12 +109,17 @@ fn find_directory64(bytes: &mut impl Ranged, end_at: u64) -> Result<Option<Direc
     if end.len() < END64_BYTES || !end.starts_with(b"PK\x06\x06") {
         return Ok(None);
     }
-    Ok(Some(Directory { entries: u64_at(&end, 32), bytes: u64_at(&end, 40), offset: u64_at(&end, 48) }))
+    let [entries, bytes, offset] = [32, 40, 48].map(|at| u64_at(&end, at));
+    Ok(Some(Directory { entries, bytes, offset, trailing_bytes: 0 }))
 }
 
 #[derive(Debug, Default)]
 struct Summary {
-    zip: Zip,
+    entries: u64,
+    packed_bytes: u64,
+    unpacked_bytes: u64,
+    unsafe_names: u64,
+    listing: Vec<ArchiveEntry>,
     media_type: Option<&'static str>,
 }
 
@@ -106,7 +134,7 @@ impl Summary {
         let end = directory.offset.saturating_add(directory.bytes.min(DIRECTORY_MAX_BYTES));
         let mut piece = Vec::new();
         let mut at = 0;
-        while self.zip.entry_count < directory.entries {
+        while self.entries < directory.entries {
             // The piece may end within this entry. The next one holds it whole, however long its name is.
             if Entry::parse(&piece[at..]).is_none() {
                 offset += at as u64;
@@ -128,16 +156,29 @@ impl Summary {
     }
 
     fn add(&mut self, entry: &Entry<'_>) {
-        let Zip { entry_count, unpacked_bytes, packed_bytes, entries, .. } = &mut self.zip;
-        *entry_count += 1;
-        *unpacked_bytes = unpacked_bytes.saturating_add(entry.unpacked_bytes);
-        *packed_bytes = packed_bytes.saturating_add(entry.packed_bytes);
-        if entries.len() < ENTRIES_MAX {
-            let name = keep(entry.name, NAME_MAX_BYTES);
-            entries.push(ZipEntry { name, unpacked_bytes: entry.unpacked_bytes, encrypted: entry.encrypted });
+        self.entries += 1;
+        self.unpacked_bytes = self.unpacked_bytes.saturating_add(entry.unpacked_bytes);
+        self.packed_bytes = self.packed_bytes.saturating_add(entry.packed_bytes);
+        self.unsafe_names += u64::from(leads_out(entry.name));
+        if self.listing.len() < ENTRIES_MAX {
+            // Without the flag the encoding is anybody's guess.
+            let name = match entry.is_utf8 || entry.name.is_ascii() {
+                true => keep(entry.name, NAME_MAX_BYTES),
+                false => keep_exact(entry.name, NAME_MAX_BYTES),
+            };
+            self.listing.push(ArchiveEntry { name, size: entry.unpacked_bytes, encrypted: entry.encrypted });
         }
         self.media_type = self.media_type.or_else(|| document_type(entry.name));
     }
+}
+
+/// Whether a name leads out of the folder that it would be unpacked to, on any system.
+fn leads_out(name: &[u8]) -> bool {
+    let is_separator = |byte: &u8| matches!(byte, b'/' | b'\\');
+    name.first().is_some_and(is_separator)
+        || matches!(name, [drive, b':', ..] if drive.is_ascii_alphabetic())
+        || name.split(is_separator).any(|part| part == b"..")
+        || name.contains(&0)
 }
 
 /// One entry of the directory.
@@ -147,6 +188,7 @@ struct Entry<'a> {
     packed_bytes: u64,
     unpacked_bytes: u64,
     encrypted: bool,
+    is_utf8: bool,
 }
 
 impl<'a> Entry<'a> {
@@ -165,6 +207,7 @@ impl<'a> Entry<'a> {
             packed_bytes: u64::from(u32_at(head, 20)),
             unpacked_bytes: u64::from(u32_at(head, 24)),
             encrypted: u16_at(head, 8) & 1 != 0,
+            is_utf8: u16_at(head, 8) & 0x800 != 0,
         };
         entry.widen(&all[extra_at..extra_at + extra_bytes]);
         Some((entry, length))

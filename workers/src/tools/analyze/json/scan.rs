@@ -1,12 +1,14 @@
 //! A reader of JSON text (RFC 8259) that comes in pieces: no recursion, no copy of the document, one bit for each level.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use super::super::limits::{KEY_BYTES, NESTING_MAX};
 use super::super::report::JsonKind;
 
 /// Hears what a document consists of, in order.
 pub(super) trait Visit {
-    /// The key of the value that comes next, as it is written, cut to [`KEY_BYTES`].
-    fn key(&mut self, name: &[u8]);
+    /// The key of the value that comes next, as it is written, cut to [`KEY_BYTES`]; `hash` is that of all of it.
+    fn key(&mut self, name: &[u8], hash: u64);
     /// A scalar ended, or an object or array began.
     fn value(&mut self, kind: JsonKind);
     /// The innermost object or array ended.
@@ -20,6 +22,7 @@ pub(super) struct Scanner {
     /// For each open level whether it is an object.
     levels: Vec<bool>,
     key: Vec<u8>,
+    key_hash: DefaultHasher,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +81,7 @@ pub(super) enum Scanned {
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        Self { state: State::Value, levels: Vec::new(), key: Vec::new() }
+        Self { state: State::Value, levels: Vec::new(), key: Vec::new(), key_hash: DefaultHasher::new() }
     }
 
     /// Forgets the document, and waits for another.
@@ -188,7 +191,7 @@ impl Scanner {
         visit: &mut impl Visit,
     ) -> Result<(), &'static str> {
         if self.levels.len() == NESTING_MAX {
-            return Err("nested too deeply to be followed");
+            return Err("too_deep: nested deeper than 10,000 levels");
         }
         self.levels.push(kind == JsonKind::Object);
         self.state = state;
@@ -222,6 +225,7 @@ impl Scanner {
             return Err("expected a key in double quotes");
         }
         self.key.clear();
+        self.key_hash = DefaultHasher::new();
         self.state = State::String(Text::Key);
         Ok(())
     }
@@ -229,7 +233,7 @@ impl Scanner {
     fn string(&mut self, text: Text, byte: u8, visit: &mut impl Visit) -> Result<(), &'static str> {
         match byte {
             b'"' if text == Text::Key => {
-                visit.key(&self.key);
+                visit.key(&self.key, self.key_hash.finish());
                 self.state = State::Colon;
             }
             b'"' => {
@@ -318,6 +322,7 @@ impl Scanner {
         if text == Text::Key {
             let room = KEY_BYTES - self.key.len();
             self.key.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            self.key_hash.write(bytes);
         }
     }
 }

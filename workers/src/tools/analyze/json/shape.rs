@@ -96,7 +96,7 @@ impl Shape {
 }
 
 impl Visit for Shape {
-    fn key(&mut self, name: &[u8]) {
+    fn key(&mut self, name: &[u8], _hash: u64) {
         let (0, Some(&length)) = (self.deeper, self.levels.last()) else {
             return;
         };

@@ -2,20 +2,45 @@
 
 use super::super::keep::keep;
 use super::super::limits::{NAME_MAX_BYTES, VALUE_MAX_BYTES};
-use super::super::report::{Bound, Column, ColumnKind};
-use super::sketch::Sketch;
+use super::super::report::{Column, ColumnKind};
+use super::distinct::Distinct;
 use super::value::{Value, classify};
 
-/// Sums up the values of one column. The order in which they come does not matter.
+/// Sums up the values of one column. The order in which they come matters only to the spelling of equal numbers.
 #[derive(Debug)]
 pub(super) struct ColumnSummary {
     seen: Seen,
     nulls: u64,
     values: u64,
-    integers: Option<(i64, i64)>,
-    numbers: Option<(f64, f64)>,
+    integers: Option<Range<i64>>,
+    numbers: Option<Range<f64>>,
     texts: Option<(Vec<u8>, Vec<u8>)>,
-    sketch: Sketch,
+    distinct: Distinct,
+}
+
+/// The smallest and the largest number, each as it was written.
+#[derive(Debug)]
+struct Range<T> {
+    min: (T, Vec<u8>),
+    max: (T, Vec<u8>),
+}
+
+impl<T: PartialOrd + Copy> Range<T> {
+    fn widen(range: &mut Option<Self>, value: T, text: &[u8]) {
+        let text = kept(text);
+        match range {
+            None => *range = Some(Self { min: (value, text.to_vec()), max: (value, text.to_vec()) }),
+            Some(Self { min, .. }) if value < min.0 => {
+                min.0 = value;
+                replace(&mut min.1, text);
+            }
+            Some(Self { max, .. }) if value > max.0 => {
+                max.0 = value;
+                replace(&mut max.1, text);
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// The types that occurred.
@@ -25,6 +50,7 @@ struct Seen {
     number: bool,
     boolean: bool,
     date: bool,
+    date_time: bool,
     text: bool,
 }
 
@@ -37,11 +63,12 @@ impl ColumnSummary {
             integers: None,
             numbers: None,
             texts: None,
-            sketch: Sketch::new(),
+            distinct: Distinct::new(),
         }
     }
 
     pub(super) fn observe(&mut self, cell: &[u8]) {
+        let text = cell.trim_ascii();
         match classify(cell) {
             Value::Null => {
                 self.nulls += 1;
@@ -49,21 +76,21 @@ impl ColumnSummary {
             }
             Value::Integer(integer) => {
                 self.seen.integer = true;
-                self.integers = Some(widen(self.integers, integer));
-                self.numbers = Some(widen(self.numbers, integer as f64));
+                Range::widen(&mut self.integers, integer, text);
+                Range::widen(&mut self.numbers, integer as f64, text);
             }
             Value::Number(number) => {
                 self.seen.number = true;
-                self.numbers = Some(widen(self.numbers, number));
+                Range::widen(&mut self.numbers, number, text);
             }
             Value::Boolean => self.seen.boolean = true,
             Value::Date => self.seen.date = true,
+            Value::DateTime => self.seen.date_time = true,
             Value::Text => self.seen.text = true,
         }
-        let cell = cell.trim_ascii();
         self.values += 1;
-        self.sketch.insert(cell);
-        self.observe_text(cell);
+        self.distinct.insert(text);
+        self.observe_text(text);
     }
 
     pub(super) fn finish(self, name: &[u8], index: usize) -> Column {
@@ -76,60 +103,53 @@ impl ColumnSummary {
             nulls: self.nulls,
             min,
             max,
-            distinct: self.sketch.estimate().min(self.values),
+            distinct: self.distinct.len().min(self.values),
+            distinct_exact: self.distinct.is_exact(),
         }
     }
 
     pub(super) fn kind(&self) -> ColumnKind {
-        match self.seen {
-            Seen { integer: false, number: false, boolean: false, date: false, text: false } => {
-                ColumnKind::Empty
-            }
-            Seen { integer: true, number: false, boolean: false, date: false, text: false } => {
-                ColumnKind::Integer
-            }
-            Seen { number: true, boolean: false, date: false, text: false, .. } => ColumnKind::Number,
-            Seen { integer: false, number: false, boolean: true, date: false, text: false } => {
-                ColumnKind::Boolean
-            }
-            Seen { integer: false, number: false, boolean: false, date: true, text: false } => {
-                ColumnKind::Date
-            }
+        let Seen { integer, number, boolean, date, date_time, text } = self.seen;
+        match (integer || number, boolean, date || date_time, text) {
+            (false, false, false, false) => ColumnKind::Empty,
+            (true, false, false, false) if number => ColumnKind::Number,
+            (true, false, false, false) => ColumnKind::Integer,
+            (false, true, false, false) => ColumnKind::Boolean,
+            (false, false, true, false) if date_time => ColumnKind::DateTime,
+            (false, false, true, false) => ColumnKind::Date,
             _ => ColumnKind::Text,
         }
     }
 
-    fn bounds(&self, kind: ColumnKind) -> Option<(Bound, Bound)> {
-        match kind {
+    fn bounds(&self, kind: ColumnKind) -> Option<(String, String)> {
+        let (min, max) = match kind {
             ColumnKind::Empty | ColumnKind::Boolean => None,
-            ColumnKind::Integer => self.integers.map(|(min, max)| (Bound::Integer(min), Bound::Integer(max))),
-            ColumnKind::Number => self.numbers.map(|(min, max)| (Bound::Number(min), Bound::Number(max))),
-            ColumnKind::Date | ColumnKind::Text => self.texts.as_ref().map(|(min, max)| {
-                (Bound::Text(keep(min, VALUE_MAX_BYTES)), Bound::Text(keep(max, VALUE_MAX_BYTES)))
-            }),
-        }
+            ColumnKind::Integer => self.integers.as_ref().map(|range| (&range.min.1, &range.max.1)),
+            ColumnKind::Number => self.numbers.as_ref().map(|range| (&range.min.1, &range.max.1)),
+            ColumnKind::Date | ColumnKind::DateTime | ColumnKind::Text => {
+                self.texts.as_ref().map(|(min, max)| (min, max))
+            }
+        }?;
+        Some((keep(min, VALUE_MAX_BYTES), keep(max, VALUE_MAX_BYTES)))
     }
 
-    fn observe_text(&mut self, cell: &[u8]) {
-        // A few bytes more than reported, so that the report can mark its cut.
-        let cell = &cell[..cell.len().min(VALUE_MAX_BYTES + 4)];
+    fn observe_text(&mut self, text: &[u8]) {
+        let text = kept(text);
         match &mut self.texts {
-            None => self.texts = Some((cell.to_vec(), cell.to_vec())),
-            Some((min, _)) if cell < min.as_slice() => replace(min, cell),
-            Some((_, max)) if cell > max.as_slice() => replace(max, cell),
+            None => self.texts = Some((text.to_vec(), text.to_vec())),
+            Some((min, _)) if text < min.as_slice() => replace(min, text),
+            Some((_, max)) if text > max.as_slice() => replace(max, text),
             Some(_) => {}
         }
     }
 }
 
+/// A few bytes more than are reported, so that the report can mark its cut.
+fn kept(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(VALUE_MAX_BYTES + 4)]
+}
+
 fn replace(kept: &mut Vec<u8>, with: &[u8]) {
     kept.clear();
     kept.extend_from_slice(with);
-}
-
-fn widen<T: PartialOrd + Copy>(range: Option<(T, T)>, value: T) -> (T, T) {
-    match range {
-        None => (value, value),
-        Some((min, max)) => (if value < min { value } else { min }, if value > max { value } else { max }),
-    }
 }

@@ -1,7 +1,7 @@
 //! Comma, tab or otherwise separated values.
 
 mod column;
-mod sketch;
+mod distinct;
 mod sniff;
 mod value;
 
@@ -92,6 +92,7 @@ impl TableCounter {
         let name = |index: usize| self.first_row.get(index).map_or(&[][..], Vec::as_slice);
         Table {
             delimiter: char::from(self.delimiter),
+            quote: '"',
             header,
             rows: self.rows.saturating_sub(u64::from(header)),
             columns_total: self.width,

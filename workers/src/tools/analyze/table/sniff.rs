@@ -3,6 +3,7 @@
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::super::limits::{CELL_BYTES, SNIFF_RECORDS};
+use super::value::{Value, classify};
 
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Rows that must agree before a text without a telling name is called a table.
@@ -20,12 +21,22 @@ pub(in super::super) fn sniff(head: &[u8], whole: bool, default: u8) -> u8 {
     }
 }
 
-/// The delimiter of a text whose name does not say that it is a table: only if all records agree.
+/// The delimiter of a text whose name does not say that it is a table: only if all records agree, and there are enough
+/// of them, or two of which the second has values that are no words.
 pub(in super::super) fn sniff_certain(head: &[u8], whole: bool) -> Option<u8> {
     DELIMITERS.into_iter().find(|&delimiter| {
         let widths = widths(head, whole, delimiter);
-        widths.len() >= CERTAIN_RECORDS && widths[0] >= 2 && widths.iter().all(|&width| width == widths[0])
+        let agree =
+            widths.first().is_some_and(|&first| first >= 2 && widths.iter().all(|&width| width == first));
+        agree
+            && (widths.len() >= CERTAIN_RECORDS || (widths.len() == 2 && second_has_numbers(head, delimiter)))
     })
+}
+
+fn second_has_numbers(head: &[u8], delimiter: u8) -> bool {
+    let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let second = lines.nth(1).unwrap_or_default();
+    second.split(|&byte| byte == delimiter).any(|cell| !matches!(classify(cell), Value::Text | Value::Null))
 }
 
 /// How well the widths agree with the first: a share, a little more if they are wide, nothing for a single column.

@@ -8,6 +8,7 @@ pub(super) enum Value {
     Number(f64),
     Boolean,
     Date,
+    DateTime,
     Text,
 }
 
@@ -29,7 +30,7 @@ fn is_boolean(cell: &[u8]) -> bool {
 
 fn classify_number(cell: &[u8]) -> Value {
     if cell.iter().any(|byte| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
-        return if is_date(cell) { Value::Date } else { Value::Text };
+        return classify_date(cell);
     }
     let digits = cell.strip_prefix(b"-").or(cell.strip_prefix(b"+")).unwrap_or(cell);
     // 00501 is a code, and would lose its zeros as a number.
@@ -40,20 +41,24 @@ fn classify_number(cell: &[u8]) -> Value {
     match (text.parse(), text.parse::<f64>()) {
         (Ok(integer), _) => Value::Integer(integer),
         (_, Ok(number)) if number.is_finite() => Value::Number(number),
-        _ if is_date(cell) => Value::Date,
-        _ => Value::Text,
+        _ => classify_date(cell),
     }
 }
 
 /// `2026-11-23`, and perhaps `T` or a space, `19:40`, seconds, a fraction and an offset.
-fn is_date(cell: &[u8]) -> bool {
+fn classify_date(cell: &[u8]) -> Value {
     let Some((date, time)) = cell.split_at_checked(10) else {
-        return false;
+        return Value::Text;
     };
-    fits(date, b"dddd-dd-dd")
+    let is_date = fits(date, b"dddd-dd-dd")
         && (1..=12).contains(&two_digits(&date[5..]))
-        && (1..=31).contains(&two_digits(&date[8..]))
-        && (time.is_empty() || is_time(time))
+        && (1..=31).contains(&two_digits(&date[8..]));
+    match time {
+        _ if !is_date => Value::Text,
+        b"" => Value::Date,
+        _ if is_time(time) => Value::DateTime,
+        _ => Value::Text,
+    }
 }
 
 fn is_time(time: &[u8]) -> bool {
@@ -115,8 +120,8 @@ mod tests {
             ("-inf", Value::Text), ("nan", Value::Text), ("1.2.3", Value::Text), ("1 2", Value::Text),
             ("true", Value::Boolean), ("No", Value::Boolean), ("nope", Value::Text),
             ("2026-11-23", Value::Date), ("2026-13-01", Value::Text), ("2026-11-2", Value::Text),
-            ("2026-11-23T19:40:33Z", Value::Date), ("2026-11-23 19:40", Value::Date),
-            ("2026-11-23T19:40:33.123456+01:00", Value::Date), ("2026-11-23T19:40:33 -0500", Value::Date),
+            ("2026-11-23T19:40:33Z", Value::DateTime), ("2026-11-23 19:40", Value::DateTime),
+            ("2026-11-23T19:40:33.123456+01:00", Value::DateTime), ("2026-11-23T19:40:33 -0500", Value::DateTime),
             ("2026-11-23T", Value::Text), ("2026-11-23T99:40", Value::Text), ("2026-11-23x19:40", Value::Text),
             ("née", Value::Text),
         ];

@@ -22,27 +22,44 @@ fn gzip_is_unpacked_and_checked() {
     let mut damaged = packed.clone();
     let checksum = damaged.len() - 6;
     damaged[checksum] ^= 1;
+    let lines = json!({"media_type": "application/x-ndjson", "jsonl": {"records": 2}});
+    let damage = "the stream is damaged";
     let cases: &[(&[u8], serde_json::Value)] = &[
         (
             &packed,
-            json!({"unpacked_bytes": 18, "complete": true, "bomb": false,
-                         "content_media_type": "application/x-ndjson", "error": null}),
+            json!({"format": "gzip", "members": 1, "uncompressed_size": 18, "truncated": false, "damaged": false,
+                   "trailing_bytes": 0, "bomb": false, "error": null, "inner": lines}),
         ),
-        (&two, json!({"unpacked_bytes": 8, "complete": true, "content_media_type": "text/plain"})),
-        (&packed[..packed.len() - 9], json!({"complete": false})),
-        (&packed[..5], json!({"complete": false, "unpacked_bytes": 0, "content_media_type": null})),
-        (b"\x1f\x8b", json!({"complete": false, "unpacked_bytes": 0})),
         (
-            &damaged,
-            json!({"complete": false, "error": "the stream is damaged, or something else follows it"}),
+            &two,
+            json!({"members": 2, "uncompressed_size": 8, "truncated": false, "inner": {"text": {"lines": 2}}}),
         ),
-        (&trailing, json!({"complete": false, "unpacked_bytes": 18})),
+        (&packed[..packed.len() - 9], json!({"members": 0, "truncated": true, "damaged": false})),
+        (&two[..two.len() - 1], json!({"members": 1, "uncompressed_size": 8, "truncated": true})),
+        (&packed[..5], json!({"truncated": true, "uncompressed_size": 0, "inner": null})),
+        (b"\x1f\x8b", json!({"truncated": true, "uncompressed_size": 0})),
+        (&damaged, json!({"members": 0, "truncated": false, "damaged": true, "error": damage})),
+        (
+            &trailing,
+            json!({"members": 1, "truncated": false, "damaged": true, "trailing_bytes": 7, "inner": lines}),
+        ),
+        (&[&packed[..], &[0; 512]].concat(), json!({"members": 1, "damaged": false, "trailing_bytes": 512})),
+        (&[&packed[..], b"\x1f"].concat(), json!({"members": 1, "damaged": true, "trailing_bytes": 1})),
+        (&[&packed[..], b"\x1fx"].concat(), json!({"members": 1, "damaged": true, "trailing_bytes": 2})),
+        (&gzip(&gzip(b"x")), json!({"inner": {"media_type": "application/gzip", "archive": null}})),
     ];
     for (content, expect) in cases {
-        assert_says(&analyze("a.gz", content), &json!({"media_type": "application/gzip", "gzip": expect}));
+        assert_says(&analyze("a.gz", content), &json!({"media_type": "application/gzip", "archive": expect}));
     }
     let sample = analyze_start("a.gz", &packed, Some(packed.len() as u64 - 9));
-    assert_says(&sample, &json!({"sampled": true, "gzip": {"complete": null, "error": null}}));
+    assert_says(
+        &sample,
+        &json!({"sampled": true, "archive": {"truncated": null, "damaged": false, "error": null}}),
+    );
+    assert_says(
+        &analyze("people.csv.gz", &gzip(b"name;age\nAnn;x\n")),
+        &json!({"archive": {"inner": {"media_type": "text/csv", "table": {"rows": 1, "delimiter": ";"}}}}),
+    );
 }
 
 #[test]
@@ -68,10 +85,10 @@ fn a_gzip_bomb_is_called_one() {
     let bomb = gzip(&vec![0; 20_000_000]);
     assert_says(
         &analyze("a.gz", &bomb),
-        &json!({"gzip": {"bomb": true, "complete": true, "unpacked_bytes": 20_000_000}}),
+        &json!({"archive": {"bomb": true, "truncated": false, "uncompressed_size": 20_000_000}}),
     );
     let harmless = gzip(&vec![0; 1_000_000]);
-    assert_says(&analyze("a.gz", &harmless), &json!({"gzip": {"bomb": false}}));
+    assert_says(&analyze("a.gz", &harmless), &json!({"archive": {"bomb": false}}));
 }
 
 /// A zip archive of entries with names and claimed sizes, whose data are `packed_bytes` zeros in all.
@@ -103,16 +120,35 @@ fn zip_directories_are_listed() {
     let content = zip(&[("src/", 0, 0), ("src/main.rs", 100, 250)], 100);
     assert_says(
         &analyze("a.zip", &content),
-        &json!({"media_type": "application/zip", "zip": {
-            "entry_count": 2, "unpacked_bytes": 250, "packed_bytes": 100, "ratio": 2.5, "bomb": false, "error": null,
-            "entries": [{"name": "src/", "unpacked_bytes": 0}, {"name": "src/main.rs", "unpacked_bytes": 250}],
+        &json!({"media_type": "application/zip", "archive": {
+            "format": "zip", "entries": 2, "uncompressed_size": 250, "ratio": 2.5, "bomb": false, "error": null,
+            "truncated": false, "damaged": false, "trailing_bytes": 0, "unsafe_names": 0,
+            "listing": [{"name": "src/", "size": 0}, {"name": "src/main.rs", "size": 250}],
         }}),
     );
     let word = zip(&[("[Content_Types].xml", 1, 1), ("word/document.xml", 1, 1)], 2);
     let media_type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
-    assert_says(&analyze("a", &word), &json!({"media_type": media_type, "zip": {"entry_count": 2}}));
+    assert_says(&analyze("a", &word), &json!({"media_type": media_type, "archive": {"entries": 2}}));
     let prefixed = [b"PK\x03\x04 a program that unpacks itself", &content[..]].concat();
-    assert_says(&analyze("a", &prefixed), &json!({"zip": {"entry_count": 2, "error": null}}));
+    assert_says(&analyze("a", &prefixed), &json!({"archive": {"entries": 2, "error": null}}));
+}
+
+#[test]
+fn names_that_lead_out_are_counted_and_no_name_is_guessed() {
+    let safe = ["ok/a.txt", "..a/b", "a..", "ok/..b/c"];
+    let unsafe_ones = ["../up.txt", "/abs.txt", "\\\\host\\x", "C:\\x", "a/../../b", "a\\..\\b", ".."];
+    let names: Vec<(&str, u32, u32)> = safe.iter().chain(&unsafe_ones).map(|name| (*name, 1, 1)).collect();
+    assert_says(
+        &analyze("a.zip", &zip(&names, 100)),
+        &json!({"archive": {"entries": 11, "unsafe_names": 7, "damaged": false}}),
+    );
+    let mut odd = zip(&[("XX.txt", 1, 1)], 1);
+    let at = memchr::memmem::rfind(&odd, b"XX.txt").expect("its name");
+    odd[at..at + 2].copy_from_slice(b"\x83\\");
+    let listing = json!([{"name": "\\x83\\\\.txt", "size": 1}]);
+    assert_says(&analyze("a.zip", &odd), &json!({"archive": {"listing": listing}}));
+    let trailing = [&zip(&[("a", 1, 1)], 1)[..], b"more"].concat();
+    assert_says(&analyze("a.zip", &trailing), &json!({"archive": {"entries": 1, "trailing_bytes": 4}}));
 }
 
 #[test]
@@ -120,8 +156,8 @@ fn zip_lists_are_bounded() {
     let name = "\u{1}\"\\é".repeat(60);
     let entries: Vec<(&str, u32, u32)> = vec![(&name, 1, 1); 3_000];
     let report = analyze("a.zip", &zip(&entries, 3_000));
-    assert_says(&report, &json!({"zip": {"entry_count": 3_000, "error": null}}));
-    assert_eq!(report["zip"]["entries"].as_array().map(Vec::len), Some(100));
+    assert_says(&report, &json!({"archive": {"entries": 3_000, "error": null}}));
+    assert_eq!(report["archive"]["listing"].as_array().map(Vec::len), Some(100));
 }
 
 #[test]
@@ -136,22 +172,22 @@ fn zips_that_lie_are_found_out() {
     let cases: &[(&[u8], serde_json::Value)] = &[
         (
             &content[..content.len() - 20],
-            json!({"error": "no directory at the end, the file may be cut short"}),
+            json!({"truncated": true, "error": "no directory at the end, the file may be cut short"}),
         ),
         (
             b"PK\x03\x04",
-            json!({"entry_count": 0, "error": "no directory at the end, the file may be cut short"}),
+            json!({"entries": 0, "truncated": true, "error": "no directory at the end, the file may be cut short"}),
         ),
-        (&promises_more, json!({"entry_count": 2, "error": fewer})),
-        (&misplaced, json!({"entry_count": 0, "error": fewer})),
+        (&promises_more, json!({"entries": 2, "damaged": true, "truncated": false, "error": fewer})),
+        (&misplaced, json!({"entries": 0, "damaged": true, "error": fewer})),
         (
             &zip(&[("a", 5_000, 6_000)], 10),
-            json!({"bomb": true, "error": "the entries claim more bytes than the file has"}),
+            json!({"bomb": true, "damaged": true, "error": "the entries claim more bytes than the file has"}),
         ),
         (&zip(&[("a", 1_000, u32::MAX - 1)], 1_000), json!({"bomb": true, "error": null})),
     ];
     for (content, expect) in cases {
-        assert_says(&analyze("a.zip", content), &json!({"zip": expect}));
+        assert_says(&analyze("a.zip", content), &json!({"archive": expect}));
     }
 }
 
@@ -182,8 +218,8 @@ fn large_zips_use_the_wide_fields() {
     content.extend_from_slice(&[0, 0]);
     assert_says(
         &analyze("a.zip", &content),
-        &json!({"zip": {"entry_count": 1, "unpacked_bytes": 5_000_000_000u64, "bomb": true, "error": null,
-                        "entries": [{"name": "a", "unpacked_bytes": 5_000_000_000u64, "encrypted": true}]}}),
+        &json!({"archive": {"entries": 1, "uncompressed_size": 5_000_000_000u64, "bomb": true, "error": null,
+                            "listing": [{"name": "a", "size": 5_000_000_000u64, "encrypted": true}]}}),
     );
 }
 

@@ -15,15 +15,16 @@ fn tables_have_typed_columns() {
     assert_says(
         &analyze("a.csv", csv.as_bytes()),
         &json!({"media_type": "text/csv", "table": {
-            "delimiter": ",", "header": true, "rows": 3, "columns_total": 6, "ragged_rows": 0,
+            "delimiter": ",", "quote": "\"", "header": true, "rows": 3, "columns_total": 6, "ragged_rows": 0,
             "columns": [
-                {"name": "id", "type": "integer", "nulls": 0, "min": 1, "max": 3, "distinct": 3},
-                {"name": "name", "type": "text", "nulls": 0, "min": "Ann", "max": "two�lines", "distinct": 3},
-                {"name": "price", "type": "decimal", "nulls": 1, "min": 9.5, "max": 10.0, "distinct": 2},
-                {"name": "paid", "type": "boolean", "nulls": 0, "distinct": 3},
-                {"name": "since", "type": "date", "nulls": 0, "min": "2025-12-31 10:00",
-                 "max": "2026-03-01T00:00:00Z", "distinct": 3},
-                {"name": "note", "type": "empty", "nulls": 3, "distinct": 0},
+                {"name": "id", "type": "integer", "nulls": 0, "min": "1", "max": "3", "distinct": 3,
+                 "distinct_exact": true},
+                {"name": "name", "type": "text", "nulls": 0, "min": "Ann", "max": "two�lines", "distinct": 3, "distinct_exact": true},
+                {"name": "price", "type": "decimal", "nulls": 1, "min": "9.5", "max": "10", "distinct": 2, "distinct_exact": true},
+                {"name": "paid", "type": "boolean", "nulls": 0, "distinct": 3, "distinct_exact": true},
+                {"name": "since", "type": "datetime", "nulls": 0, "min": "2025-12-31 10:00",
+                 "max": "2026-03-01T00:00:00Z", "distinct": 3, "distinct_exact": true},
+                {"name": "note", "type": "empty", "nulls": 3, "distinct": 0, "distinct_exact": true},
             ],
         }}),
     );
@@ -47,6 +48,7 @@ fn tables_are_read_in_many_forms() {
         ("a.csv", &long_cell, json!({"rows": 1, "ragged_rows": 0})),
         ("data", "x\ty\n1\t2\n3\t4\n", json!({"delimiter": "\t", "rows": 2})),
         ("data.txt", "x,y\n1,2\n3,4\n", json!({"delimiter": ",", "rows": 2})),
+        ("data.txt", "x,y\n1,2\n", json!({"delimiter": ",", "rows": 1})),
     ];
     for (name, content, expect) in cases {
         assert_says(&analyze(name, content.as_bytes()), &json!({"table": expect}));
@@ -63,8 +65,8 @@ fn tables_are_read_in_many_forms() {
 fn a_table_without_header_counts_its_first_row() {
     let report = analyze("a.csv", b"1,x\n2,y\n");
     let columns = json!([
-        {"name": "column_1", "type": "integer", "nulls": 0, "min": 1, "max": 2, "distinct": 2},
-        {"name": "column_2", "type": "text", "nulls": 0, "min": "x", "max": "y", "distinct": 2},
+        {"name": "column_1", "type": "integer", "nulls": 0, "min": "1", "max": "2", "distinct": 2, "distinct_exact": true},
+        {"name": "column_2", "type": "text", "nulls": 0, "min": "x", "max": "y", "distinct": 2, "distinct_exact": true},
     ]);
     assert_says(&report, &json!({"table": {"header": false, "columns": columns}}));
 }
@@ -89,7 +91,7 @@ fn wide_and_ragged_tables_stay_bounded() {
     }
     let report = analyze("a.csv", content.as_bytes());
     assert_says(&report, &json!({"table": {"columns_total": 5_000, "ragged_rows": 50}}));
-    assert_eq!(report["table"]["columns"].as_array().map(Vec::len), Some(100));
+    assert_eq!(report["table"]["columns"].as_array().map(Vec::len), Some(1_000));
     assert_eq!(report["table"]["ragged_at"].as_array().map(Vec::len), Some(20));
 }
 
@@ -125,10 +127,22 @@ fn json_is_checked_and_bounded() {
         write!(many_keys, ",\"{key}\\u0001{}\": {{}}", "\u{7f}".repeat(200)).expect("a string takes text");
     }
     many_keys.push('}');
+    // Long keys that differ at their ends, more than are looked through one by one.
+    let member = |n: u32| format!("\"{}{}\": 0", "k".repeat(100), n % 40);
+    let repeated = format!("{{{}}}", (0..100).map(member).collect::<Vec<_>>().join(","));
     let cases: &[(&str, serde_json::Value)] = &[
         ("[1, 2, 3]", json!({"valid": true, "kind": "array", "depth": 1, "nodes": 4})),
         (" 12 ", json!({"valid": true, "kind": "integer", "depth": 0})),
-        ("{}{} []", json!({"valid": true, "values": 3, "kind": "object"})),
+        (
+            "[0\n] {} []",
+            json!({"valid": false, "values": 3, "kind": "array", "items": 1,
+                   "error": {"line": 2, "column": 3, "message": "something follows the value"}}),
+        ),
+        ("[1] [", json!({"valid": false, "values": 1, "items": 1, "error": {"line": 1, "column": 5}})),
+        ("{\"a\":1,\"a\":2}", json!({"valid": true, "duplicate_keys": 1, "keys": 2})),
+        ("[{\"a\":1,\"b\":{\"a\":1}},{\"a\":1}]", json!({"valid": true, "duplicate_keys": 0, "items": 2})),
+        ("{\"b\":{\"a\":1,\"c\":[{\"a\":2}],\"a\":3}}", json!({"duplicate_keys": 1, "keys": 1})),
+        (&repeated, json!({"valid": true, "duplicate_keys": 60, "keys": 100})),
         ("  \n", json!({"valid": false, "values": 0, "error": {"line": 2}})),
         (
             "{\"a\": 1,\n\n \"b\" 2}",
@@ -145,7 +159,7 @@ fn json_is_checked_and_bounded() {
         ("<html>", json!({"valid": false, "values": 0})),
         (
             &deep,
-            json!({"valid": false, "depth": 10_000, "error": {"message": "nested too deeply to be followed"}}),
+            json!({"valid": false, "depth": 10_000, "error": {"message": "too_deep: nested deeper than 10,000 levels"}}),
         ),
         (&balanced, json!({"valid": true, "depth": 9_000})),
         (&many_keys, json!({"valid": true, "nodes": 1_002, "paths_truncated": true})),
@@ -178,7 +192,7 @@ fn json_lines_are_counted_line_by_line() {
     assert_says(
         &analyze("a.jsonl", content.as_bytes()),
         &json!({"media_type": "application/x-ndjson", "text": {"lines": 7}, "jsonl": {
-            "records": 3, "malformed": 3, "malformed_at": [4, 5, 7],
+            "records": 3, "blank_lines": 1, "malformed": 3, "malformed_at": [4, 5, 7],
             "fields": [
                 {"name": "a", "types": ["integer", "string"], "count": 2},
                 {"name": "b", "types": ["object"], "count": 1},
@@ -189,6 +203,6 @@ fn json_lines_are_counted_line_by_line() {
     );
     let broken = "{\n".repeat(1_000);
     let report = analyze("a.ndjson", broken.as_bytes());
-    assert_says(&report, &json!({"jsonl": {"records": 0, "malformed": 1_000}}));
+    assert_says(&report, &json!({"jsonl": {"records": 0, "blank_lines": 0, "malformed": 1_000}}));
     assert_eq!(report["jsonl"]["malformed_at"].as_array().map(Vec::len), Some(20));
 }

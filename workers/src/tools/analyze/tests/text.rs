@@ -86,7 +86,7 @@ fn a_line_of_fifty_megabytes_is_one_line() {
         let options = Options { max_bytes: None, chunk_bytes: 64 * 1024 };
         let report =
             pass::analyze(&mut &content[..size], &place, None, options).expect("a slice can be read");
-        let text = report.text.expect("it is text");
+        let text = report.content.text.expect("it is text");
         assert_eq!((text.lines, text.words, text.longest_line_bytes), (1, 1, size as u64), "{name}");
     }
 }

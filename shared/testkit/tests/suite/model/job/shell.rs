@@ -251,6 +251,7 @@ impl JobModel {
             owner: id.owner(),
             lease_until_ms: LEASE_AHEAD_MS,
             now_ms: view.now_ms(),
+            redelivered: false,
         };
         let mut verdict = lifecycle::claim(row.as_ref(), &claim);
         if let ClaimVerdict::Granted(row) = &mut verdict {

@@ -1,22 +1,67 @@
-//! How many different values there are, estimated in two kilobytes (HyperLogLog; Flajolet and others, 2007).
+//! How many different values there are: counted while they are few, then estimated in two kilobytes (HyperLogLog;
+//! Flajolet and others, 2007).
+
+use std::collections::HashSet;
+
+use super::super::limits::DISTINCT_MAX;
+
+/// A set of which only the size can be asked.
+#[derive(Debug)]
+pub(super) enum Distinct {
+    /// All of them, by their hashes.
+    Counted(HashSet<u64>),
+    /// Too many.
+    Estimated(Sketch),
+}
+
+impl Distinct {
+    pub(super) fn new() -> Self {
+        Self::Counted(HashSet::new())
+    }
+
+    pub(super) fn insert(&mut self, value: &[u8]) {
+        let hash = hash(value);
+        match self {
+            Self::Estimated(sketch) => sketch.insert(hash),
+            Self::Counted(hashes) => {
+                hashes.insert(hash);
+                if hashes.len() > DISTINCT_MAX {
+                    let mut sketch = Sketch::new();
+                    hashes.iter().for_each(|&hash| sketch.insert(hash));
+                    *self = Self::Estimated(sketch);
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self, Self::Counted(_))
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Counted(hashes) => hashes.len() as u64,
+            Self::Estimated(sketch) => sketch.estimate(),
+        }
+    }
+}
 
 /// Two to this many registers: a standard error of 2.3 %.
 const INDEX_BITS: u32 = 11;
 const REGISTERS: usize = 1 << INDEX_BITS;
 
-/// A set of which only the size can be asked.
+/// The estimate.
 #[derive(Debug)]
 pub(super) struct Sketch {
     registers: Box<[u8; REGISTERS]>,
 }
 
 impl Sketch {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self { registers: Box::new([0; REGISTERS]) }
     }
 
-    pub(super) fn insert(&mut self, value: &[u8]) {
-        let hash = hash(value);
+    fn insert(&mut self, hash: u64) {
         let index = usize::try_from(hash >> (u64::BITS - INDEX_BITS)).unwrap_or(0);
         // The lowest index bit stays set below the rest, so that the rank is bounded.
         let rest = (hash << INDEX_BITS) | (1 << (INDEX_BITS - 1));
@@ -25,7 +70,7 @@ impl Sketch {
     }
 
     /// The number of different values, nearly exact below a thousand.
-    pub(super) fn estimate(&self) -> u64 {
+    fn estimate(&self) -> u64 {
         let m = REGISTERS as f64;
         let sum: f64 = self.registers.iter().map(|&rank| (-f64::from(rank)).exp2()).sum();
         let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
@@ -54,17 +99,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn estimates_are_within_five_percent() {
+    fn few_are_counted_and_many_estimated_within_five_percent() {
         for (count, tolerance) in
-            [(0u64, 0), (1, 0), (10, 0), (1_000, 20), (20_000, 1_000), (500_000, 25_000)]
+            [(0u64, 0), (1, 0), (500, 0), (1_000, 20), (20_000, 1_000), (500_000, 25_000)]
         {
-            let mut sketch = Sketch::new();
+            let mut distinct = Distinct::new();
             for value in 0..count {
-                sketch.insert(value.to_string().as_bytes());
-                sketch.insert(value.to_string().as_bytes());
+                distinct.insert(value.to_string().as_bytes());
+                distinct.insert(value.to_string().as_bytes());
             }
-            let estimate = sketch.estimate();
-            assert!(estimate.abs_diff(count) <= tolerance, "{estimate} for {count}");
+            assert!(distinct.len().abs_diff(count) <= tolerance, "{} for {count}", distinct.len());
+            assert_eq!(distinct.is_exact(), count <= 500);
         }
     }
 }
