@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use gantz_aws::{Objects, Watermarks};
+use gantz_aws::{NewObjects, Objects};
 use gantz_core::manifest::Manifest;
 use gantz_dispatcher::Dispatcher;
 use gantz_dispatcher::http::{HttpSettings, router};
@@ -31,7 +31,7 @@ impl Desk {
         let stack = stack::connect(aws, stack).await?;
         let mut dispatcher = Dispatcher::new(stack.ports, manifest, shell::clock(), shell::entropy());
         dispatcher.objects = Some(Arc::new(Objects::new(Arc::clone(&stack.session))));
-        dispatcher.watermarks = Some(Arc::new(Watermarks::new(stack.session, stack.settings)));
+        dispatcher.new_objects = Some(Arc::new(NewObjects::new(stack.session, stack.settings)));
         let settings =
             HttpSettings { local_sources: false, body_max_bytes: BODY_MAX_BYTES, ..HttpSettings::default() };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;

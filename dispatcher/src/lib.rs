@@ -1,7 +1,6 @@
 //! Event in, job recorded and queued.
 //!
-//! [`Dispatcher`] admits single jobs and batches; [`plan`] turns a batch into its children and [`scan`] the new objects of
-//! a bucket into jobs; [`http`] is the door for HTTP, [`mcp`] the one for agents, [`lambda`] the one
+//! [`Dispatcher`] admits single jobs and batches; [`plan`] turns a batch into its children; [`http`] is the door for HTTP, [`mcp`] the one for agents, [`lambda`] the one
 //! for everything that AWS hands to a function.
 
 pub mod http;
@@ -9,7 +8,6 @@ pub mod lambda;
 pub mod mcp;
 pub mod plan;
 pub mod retry;
-pub mod scan;
 mod send;
 pub mod submit;
 mod to_the_end;

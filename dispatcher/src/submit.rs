@@ -15,7 +15,7 @@ use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{AcceptVerdict, CancelVerdict, accept};
 use gantz_core::limits::{BACKLOG_MAX, INLINE_PARAMETERS_MAX_BYTES, PARAMETERS_MAX_BYTES};
 use gantz_core::manifest::Manifest;
-use gantz_core::ports::{NewMessage, ObjectList, PortError, PortResult, Ports, Watermarks};
+use gantz_core::ports::{NewMessage, NewObjects, ObjectList, PortError, PortResult, Ports};
 use gantz_core::spec::JobSpec;
 use serde_json::Value;
 
@@ -43,8 +43,8 @@ pub struct Dispatcher {
     pub accepted: Tally,
     /// The objects of buckets, where there are any.
     pub objects: Option<Arc<dyn ObjectList>>,
-    /// How far scans for new objects have come, where there are any.
-    pub watermarks: Option<Arc<dyn Watermarks>>,
+    /// Which objects schedules have taken, where there are any.
+    pub new_objects: Option<Arc<dyn NewObjects>>,
 }
 
 /// A count that can be taken away. Clones share it.
@@ -122,7 +122,7 @@ impl Dispatcher {
             backlog_max: BACKLOG_MAX,
             accepted: Tally::default(),
             objects: None,
-            watermarks: None,
+            new_objects: None,
         }
     }
 
@@ -257,6 +257,24 @@ impl Dispatcher {
         self.submit_admitted_batch(admission).await
     }
 
+    /// As [`Dispatcher::submit_batch`], of a schedule's run that takes only objects that no earlier run has taken.
+    /// `due_ms`, milliseconds since the epoch, is when it was due; a time that has not come yet counts as now.
+    ///
+    /// # Errors
+    /// As [`Dispatcher::submit`].
+    pub async fn submit_new_objects(
+        &self,
+        spec: BatchSpec,
+        origin: &Origin,
+        schedule: &str,
+        due_ms: u64,
+    ) -> Result<Submitted<BatchRecord>, SubmitError> {
+        let now_ms = self.clock.now_ms();
+        let admission = admit_batch(spec, &self.manifest, origin, now_ms, self.random())?;
+        // What comes after a run has listed must be looked at by the next.
+        self.submit_admitted_batch(admission.of_new_objects(schedule, due_ms.min(now_ms))?).await
+    }
+
     /// As [`Dispatcher::submit_batch`], of a batch that was admitted.
     pub(crate) async fn submit_admitted_batch(
         &self,
@@ -264,7 +282,12 @@ impl Dispatcher {
     ) -> Result<Submitted<BatchRecord>, SubmitError> {
         self.hold_back(&QueueName::Lane(admission.record.lane.clone())).await?;
         let BatchAdmission { record, source, shared } = admission;
-        if matches!(source, BatchSource::Objects(_)) && self.objects.is_none() {
+        let lacks = match source {
+            BatchSource::Objects(_) => self.objects.is_none(),
+            BatchSource::NewObjects { .. } => self.objects.is_none() || self.new_objects.is_none(),
+            _ => false,
+        };
+        if lacks {
             return Err(Rejection::Field { pointer: "/s3", message: NO_OBJECTS.into() }.into());
         }
         let plan = PlanMessage::prepare(&self.ports, &record.id, source, shared).await?;

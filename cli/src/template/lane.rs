@@ -45,14 +45,14 @@ impl<'m> Working<'m> {
     }
 
     fn new(manifest: &'m Manifest, lane: &'m Lane, spec: &'m LaneSpec) -> Self {
-        let scans = manifest.schedules().filter_map(|schedule| {
-            let bucket = schedule.scan.as_ref().and_then(|scan| scan.bucket.as_deref());
+        let scheduled = manifest.schedules().filter_map(|schedule| {
+            let bucket = schedule.batch.as_ref().and_then(|batch| batch.bucket.as_deref());
             Some((manifest.tool(&schedule.tool)?, schedule.lane.as_ref(), bucket))
         });
         let uploads = manifest.triggers().filter_map(|trigger| {
             Some((manifest.tool(&trigger.tool)?, trigger.lane.as_ref(), trigger.bucket.as_deref()))
         });
-        let calls: Vec<_> = scans.chain(uploads).collect();
+        let calls: Vec<_> = scheduled.chain(uploads).collect();
         let here = |tool: &ToolSpec, wanted: Option<&Lane>| wanted.unwrap_or(&tool.policy.lane) == lane;
         let called = |tool: &ToolSpec| {
             calls.iter().any(|(called, wanted, _)| called.name == tool.name && here(tool, *wanted))

@@ -49,7 +49,7 @@ pub(crate) fn render(manifest: &Manifest) -> String {
     let rules: String =
         other_buckets.map(|(bucket, triggers)| trigger::resources(bucket, triggers)).collect();
     let uploads = if triggers.contains_key(&None) { "State: ENABLED" } else { "State: DISABLED" };
-    let scanned: String = scanned_buckets(manifest).into_iter().map(tools::may_list).collect();
+    let scanned: String = listed_buckets(manifest).into_iter().map(tools::may_list).collect();
     template = fill_region(&template, "schedule Resources", &schedules);
     template = fill_region(&template, "trigger Resources", &rules);
     template = fill_region(&template, "uploads", uploads);
@@ -93,8 +93,8 @@ fn triggers_by_bucket(manifest: &Manifest) -> BTreeMap<Option<&str>, Vec<&Trigge
     buckets
 }
 
-fn scanned_buckets(manifest: &Manifest) -> BTreeSet<&str> {
-    manifest.schedules().filter_map(|schedule| schedule.scan.as_ref()?.bucket.as_deref()).collect()
+fn listed_buckets(manifest: &Manifest) -> BTreeSet<&str> {
+    manifest.schedules().filter_map(|schedule| schedule.batch.as_ref()?.bucket.as_deref()).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The part of a schedule.
 
-use gantz_core::manifest::{Scan, ScheduleSpec};
+use gantz_core::manifest::ScheduleSpec;
 use serde_json::json;
 
 use super::piece::{fill_holes, literal_in_sub, logical, quoted, section};
@@ -34,19 +34,24 @@ fn input(schedule: &ScheduleSpec) -> String {
     if let Some(lane) = &schedule.lane {
         call["lane"] = json!(lane);
     }
-    match &schedule.scan {
-        None => quoted(&event(&schedule.name, &format!("\"job\":{call}"))),
-        Some(Scan { bucket: Some(bucket), prefix }) => {
-            call["name"] = json!(schedule.name);
-            call["s3"] = json!(format!("s3://{bucket}/{prefix}"));
-            quoted(&event(&schedule.name, &format!("\"scan\":{call}")))
+    let Some(batch) = &schedule.batch else {
+        return quoted(&event(&schedule.name, &format!("\"job\":{call}")));
+    };
+    if let Some(tolerate) = &batch.tolerate {
+        call["tolerate"] = json!(tolerate);
+    }
+    let new_only = batch.new_only;
+    match &batch.bucket {
+        Some(bucket) => {
+            call["s3"] = json!({ "bucket": bucket, "prefix": batch.prefix });
+            quoted(&event(&schedule.name, &format!("\"batch\":{call},\"new_only\":{new_only}")))
         }
-        Some(Scan { bucket: None, prefix }) => {
-            call["name"] = json!(schedule.name);
+        None => {
             let call = literal_in_sub(&call.to_string());
-            let prefix = literal_in_sub(&json!(prefix).to_string());
-            let (call, prefix) = (call.trim_start_matches('{'), prefix.strip_prefix('"').unwrap_or(&prefix));
-            let ask = format!("\"scan\":{{\"s3\":\"s3://${{Uploads}}/{prefix},{call}");
+            let prefix = literal_in_sub(&json!(batch.prefix).to_string());
+            let s3 = format!("\"s3\":{{\"bucket\":\"${{Uploads}}\",\"prefix\":{prefix}}}");
+            let call = call.trim_start_matches('{');
+            let ask = format!("\"batch\":{{{s3},{call},\"new_only\":{new_only}");
             format!("!Sub {}", quoted(&event(&schedule.name, &ask)))
         }
     }

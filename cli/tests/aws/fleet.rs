@@ -92,12 +92,11 @@ tools:
     command: {program: sh, args: [tools/echo.sh]}
 schedules:
   ticking:
-    rate: 1m
-    tool: tick
+    every: rate(1 minute)
+    job: {tool: tick}
   nightly:
-    cron: "0 3 * * *"
-    tool: analyze_file
-    new_objects_since_last_run: s3://${uploads}/scanned/
+    every: cron(0 3 * * ? *)
+    batch: {tool: analyze_file, s3: {prefix: scheduled/}, new_only: true, tolerate: 5%}
 "#;
 
 const ECHO: &str = "cat\n";

@@ -75,8 +75,9 @@ async fn provoke(fleet: &Fleet) {
 
     // What cannot be planned in the time there is comes back at once.
     fleet.twin(HASTY, "DispatcherFunction", &fleet.programs().join("gantz-dispatcher"), 5).await;
-    let scan = json!({"name": "hasty", "tool": "analyze_file", "s3": format!("{uploads}hasty/")});
-    let plan = json!({"plan": "scan", "scan": scan, "scheduled_at_ms": 1_700_000_000_000_u64});
+    unplanned(fleet, "unwanted-0001", "hasty-0001").await;
+    let place = json!({"bucket": fleet.output("UploadsBucket"), "prefix": "hasty/"});
+    let plan = json!({"plan": "batch", "batch_id": "hasty-0001", "source": {"objects": place}, "shared": {}});
     let event = json!({"Records": [fleet.record("plan", "plan-0001", &plan.to_string())]});
     let answer = fleet.invoke_by_name(HASTY, &event).await;
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "plan-0001"}]}));
@@ -94,6 +95,24 @@ async fn provoke(fleet: &Fleet) {
     fleet.ended("batch#killers-0001").await;
     fleet.publish("Gantz Job", &json!({"tool": "crash", "parameters": {}, "job_id": "twice-0001"})).await;
     fleet.ended("twice-0001").await;
+}
+
+/// A batch whose planning has not begun, made of the row of one that has ended.
+async fn unplanned(fleet: &Fleet, ended: &str, id: &str) {
+    let mut row = fleet.row(&format!("batch#{ended}")).await.unwrap();
+    for gone in
+        ["finished_at", "expires_at", "cancel_requested_at", "ended_by", "cursor", "page", "planning_error"]
+    {
+        row.remove(gone);
+    }
+    row.insert("pk".into(), AttributeValue::S(format!("batch#{id}")));
+    row.insert("batch_id".into(), AttributeValue::S(id.into()));
+    row.insert("status".into(), AttributeValue::S("RUNNING".into()));
+    row.insert("planned".into(), AttributeValue::N("0".into()));
+    row.insert("planning_done".into(), AttributeValue::Bool(false));
+    let client = aws_sdk_dynamodb::Client::new(&fleet.aws().await);
+    let put = client.put_item().table_name(fleet.output("TableName"));
+    put.set_item(Some(row.into_iter().collect())).send().await.unwrap();
 }
 
 // That nothing is missing is shown by every test here: the emulator enforces the roles.

@@ -181,26 +181,34 @@ async fn scheduled(fleet: &Fleet, name: &str, due: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_schedule_takes_what_is_new() {
+async fn a_schedule_makes_a_batch_of_what_is_new() {
     let fleet = fleet();
     let run = async |due: &str| {
         let event = scheduled(fleet, "nightly", due).await;
-        fleet.invoke("DispatcherFunction", &event).await;
+        let answer = fleet.invoke("DispatcherFunction", &event).await;
+        answer["batch_id"].as_str().unwrap().to_owned()
     };
-    upload(fleet, "scanned/a.txt", "a".into()).await;
-    upload(fleet, "scanned/b.txt", "b".into()).await;
-    run("2026-01-01T03:00:00Z").await;
+    upload(fleet, "scheduled/a.txt", "a".into()).await;
+    upload(fleet, "scheduled/b.txt", "b".into()).await;
+    let first = run("2026-01-01T03:00:00Z").await;
+    assert_eq!(text(&fleet.ended(&format!("batch#{first}")).await, "status"), "SUCCEEDED");
+    let batch = fleet.ask(&["status", &first]);
+    assert_eq!(
+        (&batch["total"], &batch["by_status"], &batch["tolerate"]),
+        (&json!(2), &json!({"SUCCEEDED": 2}), &json!("5%"))
+    );
     // The uploads are events, too, but the jobs of those have other labels.
-    let scanned = async || labelled(fleet, "scanned/").await;
-    let two = fleet.until(scanned, |jobs| ended(jobs, 2)).await;
-    assert_eq!(two, ["scanned/a.txt", "scanned/b.txt"].map(Analysed::once));
-    run("2026-01-01T03:00:00Z").await;
-    upload(fleet, "scanned/c.txt", "c".into()).await;
-    run("2026-01-02T03:00:00Z").await;
-    fleet.until(scanned, |jobs| ended(jobs, 3)).await;
+    let scheduled = async || labelled(fleet, "scheduled/").await;
+    let two = fleet.until(scheduled, |jobs| ended(jobs, 2)).await;
+    assert_eq!(two, ["scheduled/a.txt", "scheduled/b.txt"].map(Analysed::once));
+    assert_eq!(run("2026-01-01T03:00:00Z").await, first, "a run that is told twice is one");
+    upload(fleet, "scheduled/c.txt", "c".into()).await;
+    let second = run("2026-01-02T03:00:00Z").await;
+    fleet.ended(&format!("batch#{second}")).await;
+    assert_eq!(fleet.ask(&["status", &second])["total"], 1);
     fleet.emptied(&["lane-files"]).await;
-    let three = ["scanned/a.txt", "scanned/b.txt", "scanned/c.txt"].map(Analysed::once);
-    assert_eq!(scanned().await, three);
+    let three = ["scheduled/a.txt", "scheduled/b.txt", "scheduled/c.txt"].map(Analysed::once);
+    assert_eq!(scheduled().await, three);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gantz_aws::{Objects, Session, Settings, Watermarks};
+use gantz_aws::{NewObjects, Objects, Session, Settings};
 use gantz_core::host::{Clock, Entropy};
 use gantz_core::manifest::{Manifest, ManifestError};
 use gantz_dispatcher::Dispatcher;
@@ -68,7 +68,7 @@ async fn connect(look_up: impl Fn(&str) -> Option<String>) -> Result<Lambda, Sta
     let ports = gantz_aws::connect(Arc::clone(&session), Arc::clone(&settings), clock.clone());
     let mut dispatcher = Dispatcher::new(ports, manifest, clock, entropy());
     dispatcher.objects = Some(Arc::new(Objects::new(Arc::clone(&session))));
-    dispatcher.watermarks = Some(Arc::new(Watermarks::new(session, settings)));
+    dispatcher.new_objects = Some(Arc::new(NewObjects::new(session, settings)));
     Ok(Lambda::new(dispatcher, Arc::new(write_out)))
 }
 

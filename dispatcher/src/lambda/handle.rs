@@ -2,6 +2,7 @@
 
 use gantz_core::admit::Origin;
 use gantz_core::admit_batch::BatchSpec;
+use gantz_core::batch::BatchRecord;
 use gantz_core::host::Clock;
 use gantz_core::ids::{JobId, Tenant};
 use gantz_core::limits::BATCH_ID_MAX_CHARS;
@@ -14,7 +15,7 @@ use super::metrics::{self, Emit};
 use super::submission::{Ask, Door, Submission};
 use super::{http, uploads};
 use crate::http::read_submission;
-use crate::submit::{Dispatcher, SubmitError};
+use crate::submit::{Dispatcher, SubmitError, Submitted};
 
 /// What a process of the function has: made once, before its first event. Clones share it.
 #[derive(Clone)]
@@ -112,11 +113,12 @@ impl Lambda {
                 refuse_local_sources(&spec).map_err(malformed)?;
                 self.batch(spec, door, occurrence).await.map_err(failed)
             }
-            Ask::Scan { scan, schedule, due } => {
+            Ask::NewObjects { batch, schedule, due } => {
                 let due_ms = moment_ms(due).map_err(malformed)?;
-                let scan = read_submission(&named(scan, schedule).to_string()).map_err(malformed)?;
-                self.dispatcher.start_scan(scan, due_ms).await.map_err(failed)?;
-                Ok(json!({"scan": schedule, "status": "QUEUED"}))
+                let spec = read_submission(&batch.to_string()).map_err(malformed)?;
+                let (spec, origin) = of_a_batch(spec, door, occurrence);
+                let submitted = self.dispatcher.submit_new_objects(spec, &origin, schedule, due_ms).await;
+                submitted.map(|submitted| polled(&submitted)).map_err(failed)
             }
         }
     }
@@ -130,33 +132,33 @@ impl Lambda {
 
     async fn batch(
         &self,
-        mut spec: BatchSpec,
+        spec: BatchSpec,
         door: Door,
         occurrence: Option<String>,
     ) -> Result<Value, SubmitError> {
-        if spec.batch_id.is_none() && spec.idempotency_key.is_none() {
-            spec.batch_id = occurrence.as_deref().map(|occurrence| batch_id(door, occurrence));
-        }
-        let origin = Origin { source: door.as_str(), occurrence };
-        let submitted = self.dispatcher.submit_batch(spec, &origin).await?;
-        let row = &submitted.record;
-        Ok(json!({"batch_id": row.id, "status": row.status, "created": submitted.created}))
+        let (spec, origin) = of_a_batch(spec, door, occurrence);
+        Ok(polled(&self.dispatcher.submit_batch(spec, &origin).await?))
     }
+}
+
+/// A batch that came through a door, and how its id is derived.
+fn of_a_batch(mut spec: BatchSpec, door: Door, occurrence: Option<String>) -> (BatchSpec, Origin) {
+    if spec.batch_id.is_none() && spec.idempotency_key.is_none() {
+        spec.batch_id = occurrence.as_deref().map(|occurrence| batch_id(door, occurrence));
+    }
+    (spec, Origin { source: door.as_str(), occurrence })
+}
+
+/// What polls a batch.
+fn polled(submitted: &Submitted<BatchRecord>) -> Value {
+    let row = &submitted.record;
+    json!({"batch_id": row.id, "status": row.status, "created": submitted.created})
 }
 
 /// The id of a batch that its caller gave none, the same for each delivery.
 fn batch_id(door: Door, occurrence: &str) -> String {
     let told = door.told_id(Some(occurrence)).filter(|id| id.len() <= BATCH_ID_MAX_CHARS);
     told.unwrap_or_else(|| JobId::from_key(&Tenant::default_tenant(), door.as_str(), occurrence).into())
-}
-
-/// A scan, called as its schedule is unless it has a name of its own.
-fn named(scan: &Value, schedule: &str) -> Value {
-    let mut scan = scan.clone();
-    if let Some(members) = scan.as_object_mut() {
-        members.entry("name").or_insert_with(|| json!(schedule));
-    }
-    scan
 }
 
 fn moment_ms(text: &str) -> Result<u64, String> {

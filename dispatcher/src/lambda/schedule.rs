@@ -1,4 +1,4 @@
-//! What a schedule of ours sends: `{gantz_schedule, scheduled_time, schedule_arn?, job | batch | scan}`.
+//! What a schedule of ours sends: `{gantz_schedule, scheduled_time, schedule_arn?, job | batch, new_only?}`.
 
 use serde_json::{Value, json};
 
@@ -13,12 +13,12 @@ pub(super) fn read(event: &Value) -> Event<'_> {
     let Some(due) = text("scheduled_time") else {
         return malformed("`scheduled_time` is missing: without it two deliveries would be two jobs");
     };
-    let asks = (event.get("job"), event.get("batch"), event.get("scan"));
-    let ask = match asks {
+    let ask = match (event.get("job"), event.get("batch"), event.get("new_only")) {
         (Some(job), None, None) => Ask::Job(job),
-        (None, Some(batch), None) => Ask::Batch(batch),
-        (None, None, Some(scan)) => Ask::Scan { scan, schedule: name, due },
-        _ => return malformed("expected exactly one of `job`, `batch` and `scan`"),
+        (None, Some(batch), None | Some(Value::Bool(false))) => Ask::Batch(batch),
+        (None, Some(batch), Some(Value::Bool(true))) => Ask::NewObjects { batch, schedule: name, due },
+        (_, _, Some(_)) => return malformed("`new_only` is `true` or `false`, of a `batch`"),
+        _ => return malformed("expected exactly one of `job` and `batch`"),
     };
     let schedule = text("schedule_arn").unwrap_or(name);
     let occurrence = Some(json!([schedule, due]).to_string());

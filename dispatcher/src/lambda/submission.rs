@@ -23,10 +23,10 @@ pub enum Ask<'a> {
     Job(&'a Value),
     /// A batch.
     Batch(&'a Value),
-    /// A look for objects that are new since the last one.
-    Scan {
-        /// What to look for.
-        scan: &'a Value,
+    /// A batch of those objects that no earlier run of a schedule has taken.
+    NewObjects {
+        /// The batch.
+        batch: &'a Value,
         /// The schedule's name.
         schedule: &'a str,
         /// When it was due, RFC 3339.

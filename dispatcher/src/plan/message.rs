@@ -2,7 +2,6 @@
 
 use gantz_core::admit::Rejection;
 use gantz_core::admit_batch::BatchSource;
-use gantz_core::admit_scan::Scan;
 use gantz_core::envelope::message_body;
 use gantz_core::ids::JobId;
 use gantz_core::limits::{BATCH_PART_MAX_BYTES, PARAMETERS_MAX_BYTES};
@@ -31,13 +30,6 @@ pub enum PlanMessage {
         /// The batch.
         batch_id: JobId,
     },
-    /// Make a job of each object that is new since the last run.
-    Scan {
-        /// The scan.
-        scan: Scan,
-        /// When the run was due, milliseconds since the epoch.
-        scheduled_at_ms: u64,
-    },
 }
 
 /// Where a batch's children come from, as it travels: short.
@@ -59,6 +51,8 @@ pub enum StoredSource {
     },
     /// The objects of a bucket.
     Objects(ObjectPrefix),
+    /// Those of them that no earlier run of a schedule has taken.
+    NewObjects(NewObjectsOf),
     /// Children of an earlier batch that ended without success.
     Unsuccessful {
         /// The batch.
@@ -66,6 +60,17 @@ pub enum StoredSource {
         /// Whether those are done again, too, that may have done what must not happen twice.
         even_if_it_ran: bool,
     },
+}
+
+/// Objects that no earlier run of a schedule has taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewObjectsOf {
+    /// The objects.
+    pub place: ObjectPrefix,
+    /// The schedule's name.
+    pub schedule: String,
+    /// When the run was due, milliseconds since the epoch.
+    pub due_ms: u64,
 }
 
 impl PlanMessage {
@@ -81,6 +86,9 @@ impl PlanMessage {
             BatchSource::Jsonl(path) => StoredSource::Jsonl(path),
             BatchSource::Files { patterns, parameter } => StoredSource::Files { patterns, parameter },
             BatchSource::Objects(place) => StoredSource::Objects(place),
+            BatchSource::NewObjects { place, schedule, due_ms } => {
+                StoredSource::NewObjects(NewObjectsOf { place, schedule, due_ms })
+            }
             BatchSource::Unsuccessful { batch, even_if_it_ran } => {
                 StoredSource::Unsuccessful { batch, even_if_it_ran }
             }

@@ -1,4 +1,4 @@
-//! Planning: from a batch to its children, and from a scan to its jobs, in steps that may be cut off.
+//! Planning: from a batch to its children, in steps that may be cut off.
 //!
 //! Per shard of a batch: read a page of the source, open the shard, record the children, send them, save the cursor.
 //! Children's ids follow from their index, so a planner that is started again repeats at most one shard, to no effect.
@@ -17,8 +17,8 @@ mod planner;
 mod turn;
 mod unsuccessful;
 
-pub use message::{PlanMessage, StoredSource};
-pub(crate) use turn::Turn;
+pub use message::{NewObjectsOf, PlanMessage, StoredSource};
+use turn::Turn;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +29,6 @@ use gantz_core::limits::LEASE_MS;
 use gantz_core::ports::{Message, PortError, PortResult, Postponed, Receive};
 use gantz_core::retry;
 
-use crate::scan;
 use crate::submit::{Dispatcher, SubmitError};
 use planner::Planner;
 
@@ -137,9 +136,9 @@ async fn carry_out(turn: &Turn<'_>, plan: PlanMessage, spared: &Path) -> Result<
         PlanMessage::Batch { batch_id, source, shared } => {
             let progress = turn.dispatcher.ports.batches.progress(&batch_id).await?;
             let Some(progress) = progress else { return Ok(StepEnd::Done) };
-            Planner { turn, batch: progress.batch, shared, left_out: 0 }.plan(&source, spared).await
+            let planner = Planner { turn, batch: progress.batch, source: &source, shared, left_out: 0 };
+            planner.plan(spared).await
         }
         PlanMessage::Cancel { batch_id } => cancel::if_asked(turn, &batch_id).await,
-        PlanMessage::Scan { scan, scheduled_at_ms } => scan::step(turn, scan, scheduled_at_ms).await,
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use gantz_core::ids::JobId;
+use gantz_core::job::expires_at_s;
 use gantz_core::object_prefix::ObjectPrefix;
-use gantz_core::ports::{Object, ObjectList, PortError, PortResult};
+use gantz_core::ports::{NewObjects, Object, ObjectList, PortError, PortResult, may_be_new, object_mark};
 use serde_json::{Map, Value};
 
 use super::page::{Item, Page};
@@ -18,6 +20,32 @@ pub(super) struct Objects {
     next: Listing,
     /// The last key handed out.
     last: Option<String>,
+    /// Present if only those are handed out that no other batch has taken.
+    new_only: Option<NewOnly>,
+}
+
+/// Takes for a batch what no other run of its schedule has taken.
+pub(super) struct NewOnly {
+    pub(super) taken: Arc<dyn NewObjects>,
+    pub(super) schedule: String,
+    pub(super) batch: JobId,
+    /// What was modified long before that has been looked at.
+    pub(super) looked_at_until_ms: u64,
+    pub(super) now_ms: u64,
+}
+
+impl NewOnly {
+    async fn take(&self, bucket: &str, mut objects: Vec<Object>) -> PortResult<Vec<Object>> {
+        objects.retain(|object| may_be_new(object, self.looked_at_until_ms));
+        if objects.is_empty() {
+            return Ok(objects);
+        }
+        let marks = objects.iter().map(|object| object_mark(bucket, object)).collect();
+        let mut mine =
+            self.taken.take(&self.schedule, &self.batch, marks, expires_at_s(self.now_ms)).await?.into_iter();
+        objects.retain(|_| mine.next() == Some(true));
+        Ok(objects)
+    }
 }
 
 enum Listing {
@@ -26,8 +54,14 @@ enum Listing {
 }
 
 impl Objects {
-    pub(super) fn open(list: Arc<dyn ObjectList>, place: ObjectPrefix, cursor: Option<String>) -> Self {
-        Self { list, place, ahead: VecDeque::new(), next: Listing::After(cursor.clone()), last: cursor }
+    pub(super) fn open(
+        list: Arc<dyn ObjectList>,
+        place: ObjectPrefix,
+        cursor: Option<String>,
+        new_only: Option<NewOnly>,
+    ) -> Self {
+        let next = Listing::After(cursor.clone());
+        Self { list, place, ahead: VecDeque::new(), next, last: cursor, new_only }
     }
 
     /// A listing that fails for good cuts the source short; one that may work later is an error.
@@ -35,8 +69,16 @@ impl Objects {
         let mut items = Vec::with_capacity(size);
         let mut end = None;
         while items.len() < size {
-            if let Some(object) = self.ahead.pop_front() {
-                items.extend(self.item(object));
+            let wanted = self.ahead.len().min(size - items.len());
+            if wanted > 0 {
+                let objects: Vec<Object> = self.ahead.drain(..wanted).collect();
+                self.last = objects.last().map(|object| object.key.clone());
+                // No more than the page holds: what is taken and not planned has no job.
+                let mine = match &self.new_only {
+                    Some(new_only) => new_only.take(&self.place.bucket, objects).await?,
+                    None => objects,
+                };
+                items.extend(mine.into_iter().filter_map(|object| self.item(object)));
                 continue;
             }
             match self.list_on().await {
@@ -64,8 +106,7 @@ impl Objects {
         Ok(true)
     }
 
-    fn item(&mut self, object: Object) -> Option<Item> {
-        self.last = Some(object.key.clone());
+    fn item(&self, object: Object) -> Option<Item> {
         if object.is_folder_marker() {
             return None;
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use gantz_core::batch::BatchRecord;
 use gantz_core::ids::JobId;
 use gantz_core::limits::{BATCH_SHARD_CHILDREN, PARAMETERS_MAX_BYTES};
 use gantz_core::manifest::ToolSpec;
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 use super::StoredSource;
 use super::files::Files;
 use super::lines::Lines;
-use super::objects::Objects;
+use super::objects::{NewOnly, Objects};
 use super::parts::Parts;
 use super::unsuccessful::Unsuccessful;
 use crate::submit::{Dispatcher, NO_OBJECTS};
@@ -168,6 +169,12 @@ pub(super) enum SourceError {
     Port(PortError),
 }
 
+impl From<PortError> for SourceError {
+    fn from(error: PortError) -> Self {
+        Self::Port(error)
+    }
+}
+
 /// An open source.
 pub(super) enum Source {
     Parts(Parts),
@@ -178,14 +185,15 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Opens a source where `cursor` says.
+    /// Opens the source of a batch where its cursor says.
     pub(super) async fn open(
         dispatcher: &Dispatcher,
         tool: &ToolSpec,
         stored: &StoredSource,
-        cursor: Option<String>,
+        BatchRecord { id: batch, cursor, .. }: &BatchRecord,
         spared: &Path,
     ) -> Result<Self, SourceError> {
+        let cursor = cursor.clone();
         let blobs = || Arc::clone(&dispatcher.ports.blobs);
         let opened = match stored {
             StoredSource::Blob(reference) => {
@@ -205,10 +213,25 @@ impl Source {
             }
             StoredSource::Objects(place) => {
                 let list = dispatcher.objects.clone().ok_or_else(|| NO_OBJECTS.to_owned());
-                list.map(|list| Self::Objects(Box::new(Objects::open(list, place.clone(), cursor))))
+                list.map(|list| Self::Objects(Box::new(Objects::open(list, place.clone(), cursor, None))))
             }
-            StoredSource::Unsuccessful { batch, even_if_it_ran } => {
-                return Unsuccessful::open(dispatcher, batch, *even_if_it_ran, cursor.as_deref())
+            StoredSource::NewObjects(of) => {
+                let (Some(list), Some(taken)) = (dispatcher.objects.clone(), dispatcher.new_objects.clone())
+                else {
+                    return Err(SourceError::Final(NO_OBJECTS.to_owned()));
+                };
+                let new_only = NewOnly {
+                    looked_at_until_ms: taken.looked_at_until_ms(&of.schedule).await?,
+                    taken,
+                    schedule: of.schedule.clone(),
+                    batch: batch.clone(),
+                    now_ms: dispatcher.clock.now_ms(),
+                };
+                let objects = Objects::open(list, of.place.clone(), cursor, Some(new_only));
+                Ok(Self::Objects(Box::new(objects)))
+            }
+            StoredSource::Unsuccessful { batch: earlier, even_if_it_ran } => {
+                return Unsuccessful::open(dispatcher, earlier, *even_if_it_ran, cursor.as_deref())
                     .await
                     .map(|children| Self::Unsuccessful(Box::new(children)));
             }

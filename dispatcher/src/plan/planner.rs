@@ -33,13 +33,14 @@ enum Planned {
 pub(super) struct Planner<'a> {
     pub(super) turn: &'a Turn<'a>,
     pub(super) batch: BatchRecord,
+    pub(super) source: &'a StoredSource,
     pub(super) shared: Map<String, Value>,
     /// What the source has had so far and the batch has not.
     pub(super) left_out: u32,
 }
 
 impl Planner<'_> {
-    pub(super) async fn plan(mut self, source: &StoredSource, spared: &Path) -> Result<StepEnd, SubmitError> {
+    pub(super) async fn plan(mut self, spared: &Path) -> Result<StepEnd, SubmitError> {
         if self.batch.planning_done {
             return self.end(None).await;
         }
@@ -64,8 +65,7 @@ impl Planner<'_> {
                 Planned::Overtaken => return Ok(StepEnd::More),
             }
         }
-        let cursor = self.batch.cursor.clone();
-        let mut source = match Source::open(dispatcher, tool, source, cursor, spared).await {
+        let mut source = match Source::open(dispatcher, tool, self.source, &self.batch, spared).await {
             Ok(source) => source,
             Err(SourceError::Final(error)) => return self.end(Some(error)).await,
             Err(SourceError::Port(error)) => return Err(error.into()),
@@ -202,6 +202,9 @@ impl Planner<'_> {
         if cancel::if_asked(self.turn, &self.batch.id).await? == StepEnd::More {
             return Ok(StepEnd::More);
         }
+        if error.is_none() && self.batch.planning_error.is_none() {
+            self.note_looked_at().await?;
+        }
         let ports = &self.turn.dispatcher.ports;
         let now_ms = self.turn.dispatcher.clock.now_ms();
         let end = PlanningEnd { error, left_out: self.left_out };
@@ -220,6 +223,15 @@ impl Planner<'_> {
         }
         self.turn.dispatcher.publish(event::batch_completion(&batch)).await?;
         Ok(StepEnd::Done)
+    }
+
+    /// A run of a schedule has looked at everything: the next one begins there.
+    async fn note_looked_at(&self) -> Result<(), SubmitError> {
+        let (StoredSource::NewObjects(of), Some(taken)) = (self.source, &self.turn.dispatcher.new_objects)
+        else {
+            return Ok(());
+        };
+        Ok(taken.looked_at(&of.schedule, of.due_ms).await?)
     }
 
     /// Settles children that were announced by opening their shard and will not be planned. Returns the batch if that

@@ -34,9 +34,9 @@ pub struct BatchSpec {
     /// Folders or glob patterns, one or a list; each file becomes a child with the parameter named by `as`.
     #[serde(default)]
     pub files: Option<OneOrMore>,
-    /// `s3://bucket/prefix`; each object becomes a child with the parameters `bucket` and `key`.
+    /// Objects; each becomes a child with the parameters `bucket` and `key`.
     #[serde(default)]
-    pub s3: Option<String>,
+    pub s3: Option<S3Place>,
     /// The parameter that takes a file's path.
     #[serde(default, rename = "as")]
     pub path_parameter: Option<String>,
@@ -58,6 +58,32 @@ pub struct BatchSpec {
     /// When its children are no longer worth doing.
     #[serde(default)]
     pub deadline: Option<Instant>,
+}
+
+/// Objects as a caller names them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum S3Place {
+    /// `s3://bucket/prefix`.
+    Url(String),
+    /// The same in parts.
+    Parts {
+        /// The bucket.
+        bucket: String,
+        /// What the keys begin with.
+        #[serde(default)]
+        prefix: String,
+    },
+}
+
+impl S3Place {
+    fn read(&self) -> Result<ObjectPrefix, Rejection> {
+        let read = match self {
+            Self::Url(url) => ObjectPrefix::parse(url),
+            Self::Parts { bucket, prefix } => ObjectPrefix::of(bucket, prefix),
+        };
+        read.map_err(|error| field("/s3", error.to_string()))
+    }
 }
 
 /// A text, or a list of them.
@@ -96,6 +122,15 @@ pub enum BatchSource {
     },
     /// Every object of a bucket whose key begins with a prefix.
     Objects(ObjectPrefix),
+    /// Those of them that no earlier run of a schedule has taken.
+    NewObjects {
+        /// The objects.
+        place: ObjectPrefix,
+        /// The schedule's name.
+        schedule: String,
+        /// When the run was due, milliseconds since the epoch.
+        due_ms: u64,
+    },
     /// The children of an earlier batch that ended without success.
     Unsuccessful {
         /// The batch, which has ended.
@@ -114,6 +149,21 @@ pub struct BatchAdmission {
     pub source: BatchSource,
     /// Parameters that all children share.
     pub shared: Map<String, Value>,
+}
+
+impl BatchAdmission {
+    /// The batch of a schedule's run that takes only objects that no earlier run has taken.
+    ///
+    /// # Errors
+    /// When its children come from elsewhere than from S3.
+    pub fn of_new_objects(mut self, schedule: &str, due_ms: u64) -> Result<Self, Rejection> {
+        let BatchSource::Objects(place) = self.source else {
+            return Err(field("/s3", "is missing: only objects can be new"));
+        };
+        self.source = BatchSource::NewObjects { place, schedule: schedule.to_owned(), due_ms };
+        self.record.source_hash = source_hash(&self.source, &self.shared);
+        Ok(self)
+    }
 }
 
 /// Admits a batch.
@@ -212,7 +262,7 @@ fn source(
     items: Option<Vec<Value>>,
     jsonl: Option<String>,
     files: Option<OneOrMore>,
-    s3: Option<String>,
+    s3: Option<S3Place>,
     path_parameter: Option<String>,
 ) -> Result<BatchSource, Rejection> {
     match (items, jsonl, files, s3) {
@@ -229,9 +279,7 @@ fn source(
             let parameter = path_parameter.unwrap_or_else(|| "path".into());
             Ok(BatchSource::Files { patterns: patterns.into(), parameter })
         }
-        (None, None, None, Some(place)) => ObjectPrefix::parse(&place)
-            .map(BatchSource::Objects)
-            .map_err(|error| field("/s3", error.to_string())),
+        (None, None, None, Some(place)) => place.read().map(BatchSource::Objects),
         _ => Err(field("/items", "expected exactly one of `items`, `jsonl`, `files` and `s3`")),
     }
 }
@@ -240,7 +288,7 @@ fn source(
 fn check_fit(tool: &ToolSpec, source: &BatchSource) -> Result<(), Rejection> {
     match source {
         BatchSource::Items(_) | BatchSource::Jsonl(_) | BatchSource::Unsuccessful { .. } => Ok(()),
-        BatchSource::Objects(_) => takes_objects(tool),
+        BatchSource::Objects(_) | BatchSource::NewObjects { .. } => takes_objects(tool),
         BatchSource::Files { parameter, .. } => {
             if tool.parameters.iter().any(|known| known.name == *parameter) {
                 return Ok(());

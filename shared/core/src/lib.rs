@@ -21,7 +21,6 @@ pub mod spec;
 pub mod admit;
 pub mod admit_batch;
 pub mod admit_retry;
-pub mod admit_scan;
 pub mod envelope;
 pub mod event;
 pub mod history;

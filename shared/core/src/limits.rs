@@ -88,9 +88,9 @@ pub const SETTLE_MARGIN_MS: u64 = 10_000;
 /// message lives ([`QUEUE_RETENTION_MS`]), so that none is left when the row goes that would run its job again.
 pub const RETENTION_MS: u64 = 15 * 24 * 60 * 60 * 1000;
 
-/// How far before its watermark a scan for new objects looks. A listing shows an object only once it is complete, with
+/// How far before the end of the last look for new objects the next one begins. A listing shows an object only once it is complete, with
 /// the time its multipart upload began: a day covers uploads of terabytes, and any skew of clocks. It lies far below
-/// [`RETENTION_MS`], so that the rows that tell old objects from new ones are still there.
+/// [`RETENTION_MS`], so that the marks that tell old objects from new ones are still there.
 pub const OBJECT_OVERLAP_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Messages in one queue call: what SQS allows.

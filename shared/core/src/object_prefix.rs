@@ -42,6 +42,14 @@ impl ObjectPrefix {
     pub fn parse(text: &str) -> Result<Self, ObjectPrefixError> {
         let rest = text.strip_prefix(SCHEME).ok_or_else(|| ObjectPrefixError::Scheme(shown(text)))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        Self::of(bucket, prefix)
+    }
+
+    /// The objects of `bucket` whose keys begin with `prefix`.
+    ///
+    /// # Errors
+    /// As [`ObjectPrefix::parse`].
+    pub fn of(bucket: &str, prefix: &str) -> Result<Self, ObjectPrefixError> {
         if let Some(rule) = broken_rule(bucket) {
             return Err(ObjectPrefixError::Bucket { bucket: shown(bucket), rule });
         }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gantz_core::event::Event;
 use gantz_core::ids::{JobId, QueueName};
 use gantz_core::job::JobRecord;
-use gantz_core::ports::{Object, Watermark};
+use gantz_core::ports::Object;
 use gantz_testkit::random::Random;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -117,7 +117,8 @@ pub struct State {
     pub is_dependency_up: bool,
     /// The objects of the one bucket there is, by key.
     pub objects: BTreeMap<String, Object>,
-    pub(crate) marks: HashMap<String, Watermark>,
+    pub(crate) taken: HashMap<(String, String), JobId>,
+    pub(crate) looked_at_until_ms: HashMap<String, u64>,
     pub(crate) batches: BTreeMap<JobId, BatchRow>,
     pub(crate) queues: Queues,
     pub(crate) blobs: HashMap<String, Vec<u8>>,
@@ -152,7 +153,8 @@ impl World {
             provider: HashMap::new(),
             is_dependency_up: true,
             objects: BTreeMap::new(),
-            marks: HashMap::new(),
+            taken: HashMap::new(),
+            looked_at_until_ms: HashMap::new(),
             batches: BTreeMap::new(),
             queues: Queues::default(),
             blobs: HashMap::new(),

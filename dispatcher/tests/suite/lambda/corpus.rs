@@ -145,8 +145,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("s3_test_event", "ignored: a test message of S3", r#"{"ignored":"a test message of S3"}"#),
     ("schedule_batch", "batch from schedule", r#"{"batch_id":"*","created":true,"status":"RUNNING"}"#),
     ("schedule_job", "job from schedule", r#"{"created":true,"job_id":"*","status":"QUEUED"}"#),
-    ("schedule_scan_without_s3", "scan from schedule", "Rejected: *this fleet has no S3*"),
-    ("schedule_two_asks", "malformed schedule", "MalformedEvent: *exactly one of `job`, `batch` and `scan`"),
+    ("schedule_new_objects_without_s3", "new objects from schedule", "Rejected: *this fleet has no S3*"),
+    ("schedule_two_asks", "malformed schedule", "MalformedEvent: *exactly one of `job` and `batch`"),
     ("schedule_without_time", "malformed schedule", "MalformedEvent: *`scheduled_time` is missing*"),
     (
         "sqs_batch_of_bodies",
@@ -177,7 +177,7 @@ fn kind(event: &Value) -> String {
             let ask = match submission.ask {
                 Ask::Job(_) => "job",
                 Ask::Batch(_) => "batch",
-                Ask::Scan { .. } => "scan",
+                Ask::NewObjects { .. } => "new objects",
             };
             format!("{ask} from {}", submission.door.as_str())
         }

@@ -46,7 +46,7 @@ const WORDS: &[&str] = &[
     "2026-11-23T02:00:00Z",
     "job",
     "batch",
-    "scan",
+    "new_only",
     "requestContext",
     "http",
     "method",

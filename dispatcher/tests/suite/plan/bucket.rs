@@ -1,4 +1,4 @@
-//! A bucket and the watermarks of its scans, kept in memory.
+//! A bucket, and which of its objects schedules have taken, kept in memory.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use gantz_core::ports::{Object, ObjectList, ObjectPage, PortError, PortResult, Watermark, Watermarks};
+use gantz_core::ids::JobId;
+use gantz_core::ports::{NewObjects, Object, ObjectList, ObjectPage, PortError, PortResult};
 
 pub(crate) const BUCKET: &str = "acme-incoming";
 
@@ -63,23 +64,33 @@ impl ObjectList for Bucket {
 
 #[derive(Default)]
 pub(crate) struct Marks {
-    rows: Mutex<HashMap<String, Watermark>>,
+    taken: Mutex<HashMap<(String, String), JobId>>,
+    looked_at_until_ms: Mutex<HashMap<String, u64>>,
 }
 
 #[async_trait]
-impl Watermarks for Marks {
-    async fn get(&self, name: &str) -> PortResult<Option<Watermark>> {
+impl NewObjects for Marks {
+    async fn looked_at_until_ms(&self, schedule: &str) -> PortResult<u64> {
         tokio::task::yield_now().await;
-        Ok(self.rows.lock().unwrap().get(name).cloned())
+        Ok(self.looked_at_until_ms.lock().unwrap().get(schedule).copied().unwrap_or(0))
     }
 
-    async fn save(&self, name: &str, expected: Option<&Watermark>, new: &Watermark) -> PortResult<bool> {
-        tokio::task::yield_now().await;
-        let mut rows = self.rows.lock().unwrap();
-        if rows.get(name) != expected {
-            return Ok(false);
+    async fn take(&self, schedule: &str, batch: &JobId, marks: Vec<String>, _: u64) -> PortResult<Vec<bool>> {
+        let mut mine = Vec::new();
+        for mark in marks {
+            // Runs that are side by side meet here.
+            tokio::task::yield_now().await;
+            let mut taken = self.taken.lock().unwrap();
+            mine.push(taken.entry((schedule.into(), mark)).or_insert_with(|| batch.clone()) == batch);
         }
-        rows.insert(name.into(), new.clone());
-        Ok(true)
+        Ok(mine)
+    }
+
+    async fn looked_at(&self, schedule: &str, until_ms: u64) -> PortResult<()> {
+        tokio::task::yield_now().await;
+        let mut until = self.looked_at_until_ms.lock().unwrap();
+        let until = until.entry(schedule.into()).or_default();
+        *until = until_ms.max(*until);
+        Ok(())
     }
 }

@@ -183,7 +183,7 @@ impl World {
         let mut dispatcher = Dispatcher::new(ports, manifest, self.clock(), entropy);
         if self.has_s3 {
             dispatcher.objects = Some(self.bucket.clone());
-            dispatcher.watermarks = Some(self.marks.clone());
+            dispatcher.new_objects = Some(self.marks.clone());
         }
         dispatcher
     }

@@ -35,7 +35,7 @@ pub use diagnostic::{Diagnostic, ManifestError};
 pub use handler::{CommandOutput, CommandSpec, Handler, HttpBody, HttpSpec, McpServerSpec, McpToolSpec};
 pub use parameters::{ParameterSpec, ParameterType, Parameters, ValueSpec};
 pub use pattern::Pattern;
-pub use schedule::{Scan, ScheduleSpec, When};
+pub use schedule::{ScheduleSpec, ScheduledBatch, When};
 pub use suggest::closest;
 pub use tool::{LaneSpec, LaneWorkers, ToolSpec};
 pub use trigger::TriggerSpec;

@@ -5,9 +5,10 @@ use std::fmt;
 use serde_json::Value;
 
 use super::cron::Cron;
+use crate::batch::Tolerance;
 use crate::ids::Lane;
 
-/// Calls of a tool at certain times.
+/// Something that is done at certain times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleSpec {
     /// Its name: 1 to 64 of `A-Z a-z 0-9 _ -`.
@@ -20,12 +21,12 @@ pub struct ScheduleSpec {
     pub jitter_minutes: Option<u32>,
     /// The tool, one of the manifest's.
     pub tool: String,
-    /// The tool's parameters. They fit it as they are; with a [`Scan`], together with `bucket` and `key`.
+    /// The tool's parameters. They fit it as they are; of a batch, together with `bucket` and `key`.
     pub parameters: Value,
-    /// If there is one, each run makes a job of every object that is new since the last run, instead of a single job.
-    pub scan: Option<Scan>,
     /// The lane of its jobs; the tool's own if absent.
     pub lane: Option<Lane>,
+    /// If there is one, each run is a batch of objects, instead of a single job.
+    pub batch: Option<ScheduledBatch>,
 }
 
 impl ScheduleSpec {
@@ -61,11 +62,15 @@ impl fmt::Display for When {
     }
 }
 
-/// Objects of S3 to look through.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scan {
+/// What a run of a schedule makes a batch of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduledBatch {
     /// The bucket; the stack's uploads bucket if absent.
     pub bucket: Option<String>,
     /// What the objects' keys begin with; may be empty.
     pub prefix: String,
+    /// Whether each run takes only objects that no earlier run has taken.
+    pub new_only: bool,
+    /// How many children may fail; none if absent.
+    pub tolerate: Option<Tolerance>,
 }

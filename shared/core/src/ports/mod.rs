@@ -1,27 +1,27 @@
 //! What the domain needs from the outside. Each method's doc says what is true once it has returned.
 //!
 //! `gantz-testkit` holds one conformance suite for each port of [`Ports`]; every adapter runs it. What only S3 offers,
-//! [`ObjectList`], [`ByteSource`] and [`Watermarks`], has tests of its own.
+//! [`ObjectList`], [`ByteSource`] and [`NewObjects`], has tests of its own.
 
 mod batches;
 mod blobs;
 mod bytes;
 mod events;
 mod fleet;
+mod new_objects;
 mod objects;
 mod queue;
 mod store;
-mod watermarks;
 
 pub use batches::BatchStore;
 pub use blobs::{BlobError, BlobStore, read_parameters};
 pub use bytes::{ByteReader, ByteSource, Opened, Place, SourceError};
 pub use events::EventSink;
 pub use fleet::{BreakerState, Limits};
+pub use new_objects::{NewObjects, may_be_new, object_mark};
 pub use objects::{Object, ObjectList, ObjectPage};
 pub use queue::{Depth, EntryError, JobQueue, Message, NewMessage, Postponed, QueueLimits, Receipt, Receive};
 pub use store::{JobFilter, JobPage, JobStore};
-pub use watermarks::{Watermark, Watermarks};
 
 use std::sync::Arc;
 

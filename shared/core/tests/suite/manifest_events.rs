@@ -1,6 +1,7 @@
 //! What runs without a caller: schedules and triggers.
 
-use gantz_core::manifest::{LaneSpec, LaneWorkers, Manifest, Scan, ScheduleSpec, TriggerSpec};
+use gantz_core::batch::Tolerance;
+use gantz_core::manifest::{LaneSpec, LaneWorkers, Manifest, ScheduleSpec, ScheduledBatch, TriggerSpec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ tools:
 #[test]
 fn cron_expressions_become_those_of_the_scheduler() {
     let check = |given: &str, expected: &str| {
-        let schedule = schedule(&format!("{{tool: greet, cron: '{given}'}}"));
+        let schedule = schedule(&format!("{{job: {{tool: greet}}, every: 'cron({given})'}}"));
         assert_eq!(schedule.when.to_string(), format!("cron({expected})"), "{given}");
     };
     check("0 8 * * *", "0 8 * * ? *");
@@ -36,7 +37,7 @@ fn cron_expressions_become_those_of_the_scheduler() {
     check("0 8 * * */2", "0 8 ? * SUN,TUE,THU,SAT *");
     check("0 8 * * 1/2", "0 8 ? * MON,WED,FRI *");
     check("0 8 ? * MON-FRI *", "0 8 ? * MON-FRI *");
-    check("cron(0 8 L * ? 2027-2030)", "0 8 L * ? 2027-2030");
+    check("0 8 L * ? 2027-2030", "0 8 L * ? 2027-2030");
     check("0 8 15W * ? *", "0 8 15W * ? *");
     check("0 8 ? * 6L *", "0 8 ? * 6L *");
     check("0 8 ? * MON#1 *", "0 8 ? * MON#1 *");
@@ -46,35 +47,43 @@ fn cron_expressions_become_those_of_the_scheduler() {
 #[test]
 fn rates_and_moments_become_those_of_the_scheduler() {
     let check = |given: &str, expected: &str| {
-        assert_eq!(schedule(&format!("{{tool: greet, {given}}}")).when.to_string(), expected, "{given}");
+        let schedule = schedule(&format!("{{job: {{tool: greet}}, every: '{given}'}}"));
+        assert_eq!(schedule.when.to_string(), expected, "{given}");
     };
-    check("rate: 60", "rate(1 minute)");
-    check("rate: 15m", "rate(15 minutes)");
-    check("rate: 1d", "rate(1440 minutes)");
-    check("at: 2026-12-31T08:00:00", "at(2026-12-31T08:00:00)");
-    check("at: 2026-12-31 08:00", "at(2026-12-31T08:00:00)");
+    check("rate(1 minute)", "rate(1 minute)");
+    check("rate(15 minutes)", "rate(15 minutes)");
+    check("rate(1 hour)", "rate(60 minutes)");
+    check(" rate( 2  days ) ", "rate(2880 minutes)");
+    check("at(2026-12-31T08:00:00)", "at(2026-12-31T08:00:00)");
+    check("at(2026-12-31 08:00)", "at(2026-12-31T08:00:00)");
 }
 
 #[test]
-fn a_schedule_has_a_call_or_a_scan() {
-    let call = "{tool: greet, rate: 1h, timezone: America/Argentina/Buenos_Aires, jitter: 10m, lane: bulk}";
-    let call = schedule(call);
+fn a_schedule_has_a_job_or_a_batch() {
+    let zone = "timezone: America/Argentina/Buenos_Aires, jitter: 10m";
+    let call = schedule(&format!("{{job: {{tool: greet, lane: bulk}}, every: rate(1 hour), {zone}}}"));
     assert_eq!(call.timezone.as_deref(), Some("America/Argentina/Buenos_Aires"));
     assert_eq!((call.jitter_minutes, call.lane.unwrap().as_str().to_owned()), (Some(10), "bulk".to_owned()));
-    assert_eq!((call.scan, call.parameters), (None, json!({})));
+    assert_eq!((call.batch, call.parameters), (None, json!({})));
 
-    let check = |url: &str, bucket: Option<&str>, prefix: &str| {
-        let scan = format!(
-            "{{tool: analyze_file, rate: 1h, new_objects_since_last_run: '{url}', parameters: {{depth: 2}}}}"
-        );
-        let schedule = schedule(&scan);
-        let expected = Scan { bucket: bucket.map(str::to_owned), prefix: prefix.to_owned() };
-        assert_eq!((schedule.scan, schedule.parameters), (Some(expected), json!({"depth": 2})), "{url}");
+    let check = |given: &str, expected: ScheduledBatch| {
+        let batch = format!("{{tool: analyze_file, parameters: {{depth: 2}}, {given}}}");
+        let schedule = schedule(&format!("{{every: rate(1 hour), batch: {batch}}}"));
+        assert_eq!((schedule.batch, schedule.parameters), (Some(expected), json!({"depth": 2})), "{given}");
     };
-    check("s3://short", Some("short"), "");
-    check("s3://data.example.com/in/2026/", Some("data.example.com"), "in/2026/");
-    check("s3://${uploads}/in/", None, "in/");
-    check("s3://${uploads}", None, "");
+    let all = ScheduledBatch { bucket: None, prefix: String::new(), new_only: false, tolerate: None };
+    check("s3: {}", all.clone());
+    let bucket = Some("data.example.com".to_owned());
+    check(
+        "s3: {bucket: data.example.com, prefix: in/2026/}",
+        ScheduledBatch { bucket, prefix: "in/2026/".into(), ..all.clone() },
+    );
+    let some = ScheduledBatch { new_only: true, tolerate: Some(Tolerance::Percent(5.0)), ..all.clone() };
+    check("s3: {}, new_only: true, tolerate: 5%", some);
+    check(
+        "s3: {}, new_only: false, tolerate: 3",
+        ScheduledBatch { tolerate: Some(Tolerance::Count(3)), ..all },
+    );
 }
 
 #[test]
@@ -140,7 +149,7 @@ fn uploads_are_analysed_where_nothing_is_said() {
 fn lanes_of_schedules_and_triggers_exist() {
     let manifest = parse(
         "lanes: {fast: {concurrency: 2, batch_size: 1}, gpu: {concurrency: 1, workers: container}}
-schedules: {one: {tool: greet, rate: 1h, lane: gpu}}
+schedules: {one: {job: {tool: greet, lane: gpu}, every: rate(1 hour)}}
 triggers: {one: {s3: {}, tool: analyze_file, lane: bulk}}
 ",
     );
@@ -149,19 +158,19 @@ triggers: {one: {s3: {}, tool: analyze_file, lane: bulk}}
     let gpu = LaneSpec { concurrency: 1, workers: LaneWorkers::Container, ..LaneSpec::DEFAULT };
     assert_eq!(lanes, [("bulk", LaneSpec::DEFAULT), ("fast", fast), ("gpu", gpu)]);
 
-    let free = parse("schedules: {one: {tool: greet, rate: 1h, lane: night}}\n");
+    let free = parse("schedules: {one: {job: {tool: greet, lane: night}, every: rate(1 hour)}}\n");
     assert!(free.lanes().any(|(lane, _)| lane.as_str() == "night"));
 }
 
 proptest! {
     #[test]
     fn no_cron_expression_panics(text in "[0-9A-Z*/?,#L -]{0,30}") {
-        let manifest = format!("{TOOLS}schedules: {{one: {{tool: greet, cron: \"{text}\"}}}}\n");
+        let manifest = format!("{TOOLS}schedules: {{one: {{job: {{tool: greet}}, every: \"cron({text})\"}}}}\n");
         if let Ok(manifest) = Manifest::parse("gantz.yaml", &manifest) {
             // What was accepted is in the form of the scheduler, and is accepted again as it is.
             let when = manifest.schedules().next().unwrap().when.to_string();
             prop_assert_eq!(when.matches('?').count(), 1);
-            prop_assert_eq!(schedule(&format!("{{tool: greet, cron: \"{when}\"}}")).when.to_string(), when);
+            prop_assert_eq!(schedule(&format!("{{job: {{tool: greet}}, every: \"{when}\"}}")).when.to_string(), when);
         }
     }
 }

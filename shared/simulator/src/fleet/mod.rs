@@ -145,7 +145,7 @@ pub fn dead() -> QueueName {
 pub fn dispatcher(process: &Process) -> Dispatcher {
     let mut dispatcher = Dispatcher::new(process.ports(), manifest(), process.clock(), process.entropy());
     dispatcher.objects = Some(Arc::new(process.clone()));
-    dispatcher.watermarks = Some(Arc::new(process.clone()));
+    dispatcher.new_objects = Some(Arc::new(process.clone()));
     dispatcher
 }
 

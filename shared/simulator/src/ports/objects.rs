@@ -1,9 +1,10 @@
-//! A bucket, and how far scans of it have come.
+//! A bucket, and which of its objects schedules have taken.
 
 use std::ops::Bound;
 
 use async_trait::async_trait;
-use gantz_core::ports::{Object, ObjectList, ObjectPage, PortResult, Watermark, Watermarks};
+use gantz_core::ids::JobId;
+use gantz_core::ports::{NewObjects, Object, ObjectList, ObjectPage, PortResult};
 
 use crate::process::Process;
 use crate::world::State;
@@ -28,21 +29,32 @@ impl ObjectList for Process {
 }
 
 #[async_trait]
-impl Watermarks for Process {
-    async fn get(&self, name: &str) -> PortResult<Option<Watermark>> {
-        let wanted = name.to_owned();
-        self.call("get_watermark", name, move |state| state.marks.get(&wanted).cloned()).await
+impl NewObjects for Process {
+    async fn looked_at_until_ms(&self, schedule: &str) -> PortResult<u64> {
+        let wanted = schedule.to_owned();
+        let look = move |state: &mut State| state.looked_at_until_ms.get(&wanted).copied().unwrap_or(0);
+        self.call("looked_at_until", schedule, look).await
     }
 
-    async fn save(&self, name: &str, expected: Option<&Watermark>, new: &Watermark) -> PortResult<bool> {
-        let (key, expected, new) = (name.to_owned(), expected.cloned(), new.clone());
-        let save = move |state: &mut State| {
-            let is_expected = state.marks.get(&key) == expected.as_ref();
-            if is_expected {
-                state.marks.insert(key.clone(), new.clone());
-            }
-            is_expected
+    async fn take(&self, schedule: &str, batch: &JobId, marks: Vec<String>, _: u64) -> PortResult<Vec<bool>> {
+        let (schedule, batch) = (schedule.to_owned(), batch.clone());
+        let what = format!("{schedule} for {batch}");
+        let take = move |state: &mut State| {
+            let mut take_one = |mark: &String| {
+                let key = (schedule.clone(), mark.clone());
+                *state.taken.entry(key).or_insert_with(|| batch.clone()) == batch
+            };
+            marks.iter().map(&mut take_one).collect()
         };
-        self.call("save_watermark", name, save).await
+        self.call("take_objects", &what, take).await
+    }
+
+    async fn looked_at(&self, schedule: &str, until_ms: u64) -> PortResult<()> {
+        let wanted = schedule.to_owned();
+        let note = move |state: &mut State| {
+            let until = state.looked_at_until_ms.entry(wanted.clone()).or_default();
+            *until = until_ms.max(*until);
+        };
+        self.call("looked_at", schedule, note).await
     }
 }
