@@ -133,6 +133,9 @@ pub(crate) enum Command {
         /// Only jobs of this tool.
         #[arg(long)]
         tool: Option<String>,
+        /// Only jobs of this tenant.
+        #[arg(long, value_parser = parse_tenant)]
+        tenant: Option<gantz_core::ids::Tenant>,
         /// Only children of this batch.
         #[arg(long)]
         batch: Option<String>,
@@ -320,6 +323,14 @@ pub(crate) enum Dlq {
         #[arg(long, default_value_t = 100, value_parser = parse_at_least_one)]
         limit: usize,
     },
+    /// Show one of them in full.
+    Show {
+        /// The message, as `ls` lists it.
+        id: String,
+        /// The lane.
+        #[arg(long, default_value = "fast")]
+        lane: String,
+    },
     /// Send them to their lane again.
     Redrive {
         /// The lane.
@@ -342,6 +353,10 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     let (key, value) = pair.ok_or("expected KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+fn parse_tenant(text: &str) -> Result<gantz_core::ids::Tenant, String> {
+    gantz_core::ids::Tenant::try_new(text).map_err(|error| error.to_string())
 }
 
 fn parse_status(text: &str) -> Result<gantz_core::job::JobStatus, String> {

@@ -6,6 +6,7 @@ mod commands;
 mod deploy;
 mod desk;
 mod error;
+mod inputs;
 mod node;
 mod project;
 mod reader;

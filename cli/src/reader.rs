@@ -9,7 +9,9 @@ use gantz_core::job::JobRecord;
 use gantz_core::ports::{
     BlobError, JobFilter, JobPage, Message, NewMessage, PortError, PortResult, Ports, Postponed, Receive,
 };
+use gantz_dispatcher::plan::{PLANNED_PAGE_MAX_BYTES, planned_inputs};
 use gantz_embedded::{DeadLetter, Note, QueuedMessage, View};
+use serde_json::Value;
 
 use crate::error::CliError;
 use crate::project::Project;
@@ -91,6 +93,20 @@ impl Reader {
         match self {
             Self::Local(view) => view.batch(id).await,
             Self::Stack(ports) => ports.batches.progress(id).await,
+        }
+    }
+
+    /// The items that a shard's children were planned from; none where that is not kept.
+    pub(crate) async fn inputs(&self, batch: &JobId, shard: u32) -> PortResult<Vec<Value>> {
+        let record = match self {
+            Self::Local(view) => view.shard(batch, shard).await?,
+            Self::Stack(ports) => ports.batches.shard(batch, shard).await?,
+        };
+        let Some(page) = record.and_then(|record| record.page) else { return Ok(Vec::new()) };
+        match self.blob(&page, PLANNED_PAGE_MAX_BYTES).await {
+            Ok(bytes) => Ok(planned_inputs(&bytes).unwrap_or_default()),
+            Err(BlobError::Port(error)) => Err(error),
+            Err(_) => Ok(Vec::new()),
         }
     }
 

@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gantz_core::batch::{BatchProgress, BatchView};
+use gantz_core::batch::{BatchProgress, BatchView, FailedChild};
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
-use gantz_core::limits::{PAGE_MAX, RESULT_MAX_BYTES};
+use gantz_core::limits::{FAILURES_SHOWN_MAX, PAGE_MAX, RESULT_MAX_BYTES};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::CliError;
+use crate::inputs::Inputs;
 use crate::reader::Reader;
 use crate::view::{Rows, bytes, count, duration, kind, shortened, table, tail};
 
 /// Failures that a table lists one by one.
 const FAILURES_SHOWN: usize = 10;
-/// Failures that a document lists one by one.
-const FAILURES_MAX: usize = 100;
 /// Types listed; a source tree has some dozens.
 const TYPES_MAX: usize = 200;
 /// The type of a child whose result has none.
@@ -44,7 +43,7 @@ pub(crate) struct Summary {
     #[serde(skip)]
     reasons: BTreeMap<String, u64>,
     /// The first failures, one by one.
-    failures: Vec<FailedJob>,
+    failures: Vec<FailedChild>,
     /// How many there are.
     failures_total: u64,
 }
@@ -63,32 +62,28 @@ impl Share {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct FailedJob {
-    job_id: String,
-    index: Option<u32>,
-    input: String,
-    status: JobStatus,
-    kind: String,
-    message: String,
-}
-
 impl Summary {
     /// Reads all children, a page at a time.
     pub(crate) async fn of(reader: &Reader, progress: &BatchProgress) -> Result<Self, CliError> {
         let mut summary = Self::default();
+        let mut inputs = Inputs::new(reader, &progress.batch.id);
         let page = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
         let mut first = 0;
         while first < progress.batch.planned {
             for child in reader.children(&progress.batch.id, first, page).await? {
-                summary.add(reader, &child).await?;
+                summary.add(reader, &mut inputs, &child).await?;
             }
             first += page;
         }
         Ok(summary)
     }
 
-    async fn add(&mut self, reader: &Reader, child: &JobRecord) -> Result<(), CliError> {
+    async fn add(
+        &mut self,
+        reader: &Reader,
+        inputs: &mut Inputs<'_>,
+        child: &JobRecord,
+    ) -> Result<(), CliError> {
         let result = result_value(reader, child).await?;
         let text = |key: &str| result.as_ref().and_then(|value| value.get(key)).and_then(Value::as_str);
         let size = result.as_ref().and_then(|value| value.get("size")).and_then(Value::as_u64).unwrap_or(0);
@@ -107,25 +102,14 @@ impl Summary {
         share.by_status.entry(JobStatus::Succeeded.as_str()).or_default();
         *share.by_status.entry(child.status.as_str()).or_default() += 1;
         if child.is_finished() && child.status != JobStatus::Succeeded {
-            self.add_failure(child);
+            let reason = child.error.as_ref().map_or_else(|| child.status.as_str().to_owned(), kind);
+            *self.reasons.entry(reason).or_default() += 1;
+            self.failures_total += 1;
+            if self.failures.len() < FAILURES_SHOWN_MAX {
+                self.failures.push(FailedChild::new(child, inputs.of(child).await?));
+            }
         }
         Ok(())
-    }
-
-    fn add_failure(&mut self, child: &JobRecord) {
-        let reason = child.error.as_ref().map_or_else(|| child.status.as_str().to_owned(), kind);
-        if self.failures.len() < FAILURES_MAX {
-            self.failures.push(FailedJob {
-                job_id: child.id.to_string(),
-                index: child.index,
-                input: child.label.clone().unwrap_or_default(),
-                status: child.status,
-                kind: reason.clone(),
-                message: child.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
-            });
-        }
-        self.failures_total += 1;
-        *self.reasons.entry(reason).or_default() += 1;
     }
 
     /// The tables that end a batch.
@@ -195,7 +179,8 @@ impl Summary {
         let mut failed = table(["JOB", "WHAT", "STATUS", "WHY"]);
         let shown = self.failures.get(..FAILURES_SHOWN).unwrap_or(&self.failures);
         for job in shown {
-            let (what, why) = (tail(&job.input, 60), shortened(&job.message, 100));
+            let (what, why) =
+                (tail(job.label.as_deref().unwrap_or_default(), 60), shortened(&job.message, 100));
             failed.add_row([job.job_id.as_str(), &what, job.status.as_str(), &why]);
         }
         text.push_str(&format!("\n{failed}\n"));

@@ -15,6 +15,7 @@ use super::status::{batch_end, exit_code, note_if_idle, show_batch};
 use super::{Outcome, find_tool, first_step, interrupted, job_id, json_object};
 use crate::args::{Batch, Format};
 use crate::error::CliError;
+use crate::inputs::Inputs;
 use crate::project::Project;
 use crate::reader::Reader;
 use crate::session::Session;
@@ -132,11 +133,13 @@ async fn write_lines(reader: &Reader, progress: &BatchProgress, path: &Path) -> 
     let cannot = |error: io::Error| CliError::failed(format!("cannot write `{}`: {error}", path.display()));
     let mut file = io::BufWriter::new(File::create(path).map_err(cannot)?);
     let page = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
+    let mut inputs = Inputs::new(reader, &progress.batch.id);
     let mut first = 0;
     while first < progress.batch.planned {
         for child in reader.children(&progress.batch.id, first, page).await? {
+            let input = inputs.of(&child).await?;
             let mut line = json!({
-                "job_id": child.id, "index": child.index, "input": child.label, "status": child.status,
+                "job_id": child.id, "index": child.index, "input": input, "status": child.status,
             });
             if let Some(result) = result_value(reader, &child).await? {
                 line["result"] = result;

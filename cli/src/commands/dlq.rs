@@ -13,11 +13,15 @@ use crate::node;
 use crate::project::Project;
 use crate::reader::{self, Reader};
 use crate::stack;
-use crate::view::{count, moment, print, print_json, print_list, shortened, table};
+use crate::view::{Rows, count, moment, print, print_json, print_list, shortened, table};
+
+/// Letters among which one is looked for.
+const LETTERS_MAX: usize = 10_000;
 
 pub(super) async fn run(project: &Project, command: Dlq, format: Format) -> Outcome {
     match command {
         Dlq::Ls { lane, limit } => list(project, &lane, limit, format).await,
+        Dlq::Show { id, lane } => show(project, &id, &lane, format).await,
         Dlq::Redrive { lane, limit } => redrive(project, &lane, limit, format).await,
     }
 }
@@ -46,6 +50,26 @@ async fn list(project: &Project, lane: &str, limit: usize, format: Format) -> Ou
             print(&rows.to_string());
         }
         Format::Json | Format::Jsonl => print_list(&letters, format)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(project: &Project, id: &str, lane: &str, format: Format) -> Outcome {
+    let lane = checked(lane)?;
+    let letters = Reader::open(project).await?.dead_letters(&lane, LETTERS_MAX).await?;
+    let Some(letter) = letters.into_iter().find(|letter| letter.message_id == id) else {
+        let message = format!("lane `{lane}` has no dead letter `{id}`");
+        return Err(CliError::failed(message).hint("`gantz dlq ls` lists them, `--lane` names another lane"));
+    };
+    match format {
+        Format::Table => {
+            let mut rows = Rows::card();
+            rows.add_row(["message", &letter.message_id]);
+            rows.add_row(["sent", &moment(letter.sent_at_ms)]);
+            rows.add_row(["why", &letter.reason]);
+            print(&format!("{rows}\n\n{}", letter.body));
+        }
+        Format::Json | Format::Jsonl => print_json(&letter, format)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -59,9 +59,10 @@ pub(crate) async fn execute(arguments: Arguments) -> Outcome {
         Command::Retry { id, even_if_it_ran, wait } => {
             retry::run(&project, &id, retry::Options { even_if_it_ran, wait }, format).await
         }
-        Command::Jobs { status, tool, batch, limit } => {
+        Command::Jobs { status, tool, tenant, batch, limit } => {
             let parent = batch.map(|id| job_id(&id)).transpose()?;
-            jobs::run(&project, gantz_core::ports::JobFilter { status, tool, parent }, limit, format).await
+            let filter = gantz_core::ports::JobFilter { status, tool, tenant, parent };
+            jobs::run(&project, filter, limit, format).await
         }
         Command::Why { id } => why::run(&project, &id, format).await,
         Command::Events { after, limit } => events::run(&project, after, limit, format).await,

@@ -55,7 +55,7 @@ async fn provoke(fleet: &Fleet) {
     fleet.ended("large-0001").await;
     fleet.ended("batch#some-0001").await;
     fleet.ended("batch#nothing-0001").await;
-    for path in ["/jobs", "/jobs/large-0001/result", "/batches/some-0001", "/jobs?parent=some-0001"] {
+    for path in ["/jobs", "/jobs/large-0001/result", "/batches/some-0001", "/jobs?batch=some-0001"] {
         let answer = fleet.invoke("DispatcherFunction", &request("GET", path)).await;
         assert_eq!(answer["statusCode"], 200, "{path}: {answer}");
     }

@@ -110,13 +110,16 @@ async fn bad_lines_become_failed_jobs() {
     assert_eq!(document["failures_total"], 4);
     let failed = document["failures"].as_array().expect("a list");
     let told: Vec<_> =
-        failed.iter().map(|job| ["input", "kind", "message"].map(|key| text(&job[key])).join(": ")).collect();
+        failed.iter().map(|job| ["label", "kind", "message"].map(|key| text(&job[key])).join(": ")).collect();
     assert_snapshot!(told.join("\n"), @r"
     line 2: invalid: line 2, column 2: not JSON (Syntax error)
     line 3: not_found: data/missing.csv does not exist
     line 4: invalid: line 4 is no JSON object of parameters
     line 6: invalid: the parameters do not fit the tool `analyze_file`: /path: missing required parameter `path`; /pth: unknown parameter `pth`, did you mean `path`?
     ");
+    let inputs: Vec<_> = failed.iter().map(|job| job["input"].clone()).collect();
+    let expected = [json!("line 2"), json!({"path": "data/missing.csv"}), json!("line 4")];
+    assert_eq!(inputs.get(..3), Some(&expected[..]), "what could not be read is told by its place");
     let ran = project.gantz(&["status", "--watch", "some-bad"]).await;
     ran.failed(1);
     assert!(
@@ -301,7 +304,7 @@ async fn what_is_no_file_and_what_has_an_odd_name() {
     assert_eq!(document["by_status"], json!({"SUCCEEDED": 1, "FAILED": 2}));
     for (failure, name) in document["failures"].as_array().expect("a list").iter().zip(["p.csv", "q.csv"]) {
         assert_eq!(failure["kind"], "not_regular_file", "{failure}");
-        assert!(text(&failure["input"]).ends_with(name), "{failure}");
+        assert!(text(&failure["input"]["path"]).ends_with(name), "{failure}");
     }
 
     let project = Project::empty();
@@ -316,9 +319,14 @@ async fn what_is_no_file_and_what_has_an_odd_name() {
     assert_eq!(ran.json()["by_status"], json!({"SUCCEEDED": 5}));
     let results = project.read("out.jsonl").expect("a file of results");
     let lines: Vec<Value> = results.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let names: Vec<&str> =
-        lines.iter().map(|line| text(&line["input"]).rsplit('/').next().expect("a name")).collect();
-    assert_eq!(names, ["[x] 1.csv", "a\nb.csv", "caf\\xE8.csv", "caf\\xE9.csv", "-n.csv"]);
+    let name = |line: &Value| match line["input"]["path"].as_str() {
+        Some(path) => path.rsplit('/').next().unwrap_or_default().to_owned(),
+        // Bytes that are no text.
+        None => line["input"]["path_base64"].as_str().map(|_| "?".to_owned()).unwrap_or_default(),
+    };
+    let names: Vec<String> = lines.iter().map(name).collect();
+    assert_eq!(names, ["[x] 1.csv", "a\nb.csv", "?", "?", "-n.csv"]);
+    assert_ne!(lines.get(2).map(|line| &line["input"]), lines.get(3).map(|line| &line["input"]));
     for (index, line) in lines.iter().enumerate() {
         assert_eq!((&line["index"], &line["status"]), (&json!(index), &json!("SUCCEEDED")), "{line}");
     }

@@ -34,6 +34,13 @@ async fn what_nobody_can_read_is_kept_with_the_reason() {
     assert!(ran.stdout.contains(&reason[..30]), "{ran}");
     assert!(ran.stdout.contains("2023-11-14T22:13:20.000Z"), "{ran}");
 
+    let id = letters[0]["message_id"].as_str().expect("a text");
+    let ran = project.gantz(&["dlq", "show", id]).await;
+    assert!(ran.ok().ends_with("\n\n{\"v\": 1, hello\n") && ran.stdout.contains(&reason), "{ran}");
+    assert_eq!(project.gantz(&["dlq", "show", id, "-o", "json"]).await.json(), letters[0]);
+    let ran = project.gantz(&["dlq", "show", "nobody"]).await;
+    assert!(ran.failed(1).contains("lane `fast` has no dead letter `nobody`"), "{ran}");
+
     assert_eq!(project.gantz(&["dlq", "redrive"]).await.ok(), "sent to lane `fast` again: 1 message\n");
     assert_eq!(project.gantz(&["dlq", "ls"]).await.ok(), "no dead letters\n");
     assert_eq!(

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use gantz_core::admit_batch::BatchSpec;
-use gantz_core::batch::BatchView;
+use gantz_core::batch::{BatchReport, BatchView};
 use serde_json::json;
 
 use super::accept::{self, ORIGIN};
@@ -15,6 +15,7 @@ use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::query::Query;
 use super::{Door, key};
+use crate::failures;
 use crate::to_the_end::to_the_end;
 use crate::wait;
 
@@ -32,12 +33,17 @@ pub(super) async fn submit(
     Ok(accept::record(&submitted.record))
 }
 
-pub(super) async fn show(State(door): State<Door>, Id(id): Id, uri: Uri) -> Result<Json<BatchView>, Problem> {
+pub(super) async fn show(
+    State(door): State<Door>,
+    Id(id): Id,
+    uri: Uri,
+) -> Result<Json<BatchReport>, Problem> {
     let wait_ms = Query::read(&uri, &["wait"])?.wait_ms(door.settings.wait_max_ms)?;
-    let progress = wait::for_batch(&*door.dispatcher.ports.batches, &id, wait::until(wait_ms)).await?;
-    progress
-        .map(|progress| Json(BatchView::from(&progress)))
-        .ok_or_else(|| Problem::new(ProblemKind::NoSuchJob, format!("there is no batch `{id}`")))
+    let ports = &door.dispatcher.ports;
+    match wait::for_batch(&*ports.batches, &id, wait::until(wait_ms)).await? {
+        Some(progress) => Ok(Json(failures::report(ports, &progress).await?)),
+        None => Err(Problem::new(ProblemKind::NoSuchJob, format!("there is no batch `{id}`"))),
+    }
 }
 
 pub(super) async fn list(State(door): State<Door>, uri: Uri) -> Result<Response, Problem> {

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
-use gantz_core::ids::JobId;
+use gantz_core::ids::{JobId, Tenant};
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
 use gantz_core::lifecycle::CancelVerdict;
 use gantz_core::limits::RESULT_MAX_BYTES;
@@ -62,11 +62,12 @@ pub(super) async fn result(State(door): State<Door>, Id(id): Id) -> Result<Respo
 }
 
 pub(super) async fn list(State(door): State<Door>, uri: Uri) -> Result<Response, Problem> {
-    let query = Query::read(&uri, &["status", "tool", "parent", "limit", "cursor"])?;
+    let query = Query::read(&uri, &["status", "tool", "tenant", "batch", "limit", "cursor"])?;
     let filter = JobFilter {
         status: query.get("status").map(status).transpose()?,
         tool: query.get("tool").map(str::to_owned),
-        parent: query.get("parent").map(parent).transpose()?,
+        tenant: query.get("tenant").map(tenant).transpose()?,
+        parent: query.get("batch").map(batch).transpose()?,
     };
     let cursor = query.get("cursor");
     let listed = door.dispatcher.ports.jobs.list(&filter, query.limit()?, cursor).await;
@@ -130,6 +131,10 @@ fn status(text: &str) -> Result<JobStatus, Problem> {
     })
 }
 
-fn parent(text: &str) -> Result<JobId, Problem> {
-    JobId::try_new(text).map_err(|error| Problem::query("parent", &format!("is no id: {}", error.rule)))
+fn tenant(text: &str) -> Result<Tenant, Problem> {
+    Tenant::try_new(text).map_err(|error| Problem::query("tenant", &format!("is no tenant: {}", error.rule)))
+}
+
+fn batch(text: &str) -> Result<JobId, Problem> {
+    JobId::try_new(text).map_err(|error| Problem::query("batch", &format!("is no id: {}", error.rule)))
 }

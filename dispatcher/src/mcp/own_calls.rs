@@ -3,7 +3,7 @@
 use std::fmt;
 
 use gantz_core::admit_batch::BatchSpec;
-use gantz_core::batch::BatchView;
+use gantz_core::batch::{BatchReport, BatchView};
 use gantz_core::ids::JobId;
 use gantz_core::spec::JobSpec;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answered, CallError, ORIGIN};
 use super::{McpServer, answer};
+use crate::failures;
 use crate::to_the_end::to_the_end;
 use crate::wait;
 
@@ -87,19 +88,19 @@ impl McpServer {
         if let Some(row) = self.find(&id).await? {
             return Ok(shown(&self.cancel(&row.id).await?.unwrap_or(row)));
         }
-        let batch = self.batch(&id, 0).await?.batch_id;
+        let batch = self.batch(&id, 0).await?.batch.batch_id;
         let dispatcher = self.dispatcher.clone();
         let row = to_the_end(async move { dispatcher.cancel_batch(&batch).await }).await??;
         row.map(|row| shown(&BatchView::from(&row))).ok_or_else(|| unknown(&id))
     }
 
     /// The caller's batch of that id, once it has ended or the time is over.
-    async fn batch(&self, id: &str, wait_ms: u64) -> Answered<BatchView> {
+    async fn batch(&self, id: &str, wait_ms: u64) -> Answered<BatchReport> {
         let batch = JobId::try_new(id).map_err(|_| unknown(id))?;
-        let batches = &*self.dispatcher.ports.batches;
-        let progress = wait::for_batch(batches, &batch, wait::until(wait_ms)).await?;
+        let ports = &self.dispatcher.ports;
+        let progress = wait::for_batch(&*ports.batches, &batch, wait::until(wait_ms)).await?;
         let own = progress.filter(|progress| progress.batch.tenant == self.tenant);
-        own.map(|progress| BatchView::from(&progress)).ok_or_else(|| unknown(id))
+        Ok(failures::report(ports, &own.ok_or_else(|| unknown(id))?).await?)
     }
 }
 

@@ -19,8 +19,8 @@ use super::parts::Parts;
 use super::unsuccessful::Unsuccessful;
 use crate::submit::{Dispatcher, NO_OBJECTS};
 
-/// A written page: a shard's items at their largest, and what is around them.
-const WRITTEN_MAX_BYTES: usize = BATCH_SHARD_CHILDREN as usize * (PARAMETERS_MAX_BYTES + 64 * 1024);
+/// The size of a written page: a shard's items at their largest, and what is around them.
+pub const PLANNED_PAGE_MAX_BYTES: usize = BATCH_SHARD_CHILDREN as usize * (PARAMETERS_MAX_BYTES + 64 * 1024);
 
 /// One child to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,6 +133,15 @@ pub(super) async fn children(
     Ok(Ok(items.into_iter().map(complete).collect()))
 }
 
+/// The items of a written page as they were planned, each its own parameters, or null where it had none.
+///
+/// # Errors
+/// When it is no page.
+pub fn planned_inputs(page: &[u8]) -> serde_json::Result<Vec<Value>> {
+    let page: WrittenPage = serde_json::from_slice(page)?;
+    Ok(page.items.into_iter().map(|item| item.parameters.map_or(Value::Null, Value::Object)).collect())
+}
+
 /// A child's parameters: what it shares with the others, unless its own say otherwise.
 pub(super) fn together(shared: &Map<String, Value>, own: Map<String, Value>) -> Map<String, Value> {
     let mut all = shared.clone();
@@ -142,7 +151,7 @@ pub(super) fn together(shared: &Map<String, Value>, own: Map<String, Value>) -> 
 
 impl WrittenPage {
     async fn read(blobs: &dyn BlobStore, reference: &str) -> PortResult<Result<Self, String>> {
-        match blobs.get(reference, WRITTEN_MAX_BYTES).await {
+        match blobs.get(reference, PLANNED_PAGE_MAX_BYTES).await {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_err(|error| error.to_string())),
             Err(BlobError::Port(error)) => Err(error),
             Err(error) => Ok(Err(error.to_string())),

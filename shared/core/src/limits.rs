@@ -42,6 +42,9 @@ pub const PAST_ATTEMPTS_MAX: usize = 8;
 /// Attempts whose states a row's history tells: two for each, of some 25 bytes.
 pub const HISTORY_MAX_ATTEMPTS: u32 = 6;
 
+/// Children without success that a batch lists one by one: who has more of them looks at their reasons.
+pub const FAILURES_SHOWN_MAX: usize = 100;
+
 /// The manifest's size. The largest hand-written ones are tens of kilobytes.
 pub const MANIFEST_MAX_BYTES: usize = 1024 * 1024;
 /// Tools in one manifest.

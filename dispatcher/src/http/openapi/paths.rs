@@ -74,7 +74,8 @@ fn list_jobs() -> Value {
         "parameters": [
             query("status", "Only jobs with this status.", &schema("JobStatus")),
             query("tool", "Only jobs of this tool.", &json!({ "type": "string" })),
-            query("parent", "Only children of this batch.", &schema("Id")),
+            query("tenant", "Only jobs of this tenant.", &json!({ "type": "string" })),
+            query("batch", "Only children of this batch.", &schema("Id")),
             limit(),
             query("cursor", "The `next` of the page before.", &json!({ "type": "string" })),
         ],

@@ -146,6 +146,29 @@ fn batch() -> Value {
             "deadline": time("When its children are no longer worth doing."),
             "started_at": time("When it was accepted."),
             "finished_at": time("When it ended."),
+            "failures": failures(),
+            "failures_total": number("How many children have ended without success so far."),
+        },
+    })
+}
+
+fn failures() -> Value {
+    json!({
+        "type": "array",
+        "description": "The first children that ended without success. Only where one batch was asked for.",
+        "maxItems": limits::FAILURES_SHOWN_MAX,
+        "items": {
+            "type": "object",
+            "required": ["job_id", "index", "input", "status", "message"],
+            "properties": {
+                "job_id": schema("Id"),
+                "index": number("Its place in the batch."),
+                "input": { "description": "The item that it was planned from." },
+                "label": { "type": "string" },
+                "status": schema("JobStatus"),
+                "kind": { "type": "string", "description": "Why, in one word." },
+                "message": { "type": "string" },
+            },
         },
     })
 }

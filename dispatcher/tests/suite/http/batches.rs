@@ -1,8 +1,14 @@
 //! Batches: submitted and looked at.
 
+use std::path::Path;
+
 use gantz_core::batch::PlannedShard;
+use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
+use gantz_core::lifecycle::Ending;
+use gantz_core::outcome::{ErrorKind, JobError};
 use gantz_dispatcher::http::HttpSettings;
+use gantz_dispatcher::plan::work_off;
 use gantz_testkit::builders::{NOW_MS, job_id};
 use serde_json::json;
 
@@ -33,6 +39,30 @@ async fn totals_count_children_of_open_shards() {
     let progress = app.get("/batches/batch-0001").await.json();
     assert_eq!(progress["planned"], 3);
     assert_eq!(progress["by_status"], json!({"SUCCEEDED": 1, "FAILED": 1}));
+}
+
+#[tokio::test]
+async fn the_first_failures_are_told_with_what_they_were_planned_from() {
+    let app = App::new();
+    let id = job_id("batch-0001");
+    let mut items = vec![json!({"text": "a"}); 450];
+    items[1] = json!({"txt": "b"});
+    items[449] = json!(7);
+    app.post("/batches", json!({"tool": "echo", "items": items, "batch_id": id})).await;
+    work_off(&app.dispatcher, Path::new("")).await.unwrap();
+    let late = JobId::child(&id, 200);
+    app.finish(late.as_str(), Ending::failed(JobError::new(ErrorKind::Timeout, "it took 30 s"))).await;
+    app.ports.batches.mark(&id, 200, JobStatus::Failed, NOW_MS).await.unwrap();
+    let report = app.get("/batches/batch-0001").await.json();
+    assert_eq!((&report["total"], &report["failures_total"]), (&json!(450), &json!(3)));
+    let failures = report["failures"].as_array().unwrap();
+    let told: Vec<_> =
+        failures.iter().map(|child| (&child["index"], &child["input"], &child["kind"])).collect();
+    assert_eq!(told[0], (&json!(1), &json!({"txt": "b"}), &json!("invalid")));
+    assert_eq!(told[1], (&json!(200), &json!({"text": "a"}), &json!("timeout")));
+    assert_eq!((told.len(), told[2].0, told[2].2), (3, &json!(449), &json!("invalid")));
+    assert_eq!(failures[1]["message"], "it took 30 s");
+    assert_eq!(app.get("/batches").await.json()["batches"][0].get("failures"), None);
 }
 
 #[tokio::test]

@@ -36,14 +36,16 @@ async fn filters_combine() {
     }
     app.post("/jobs", json!({"tool": "explore", "job_id": "explore-1"})).await;
     app.finish("echo-0002", succeeded()).await;
-    let table: [(&str, &[&str]); 7] = [
+    let table: [(&str, &[&str]); 9] = [
+        ("?tenant=default&tool=explore", &["explore-1"]),
+        ("?tenant=acme", &[]),
         ("", &["explore-1", "echo-0002", "echo-0001"]),
         ("?tool=echo", &["echo-0002", "echo-0001"]),
         ("?status=QUEUED", &["explore-1", "echo-0001"]),
         ("?status=QUEUED&tool=echo", &["echo-0001"]),
         ("?tool=ech%6F&status=SUCCEEDED", &["echo-0002"]),
         ("?tool=gone", &[]),
-        ("?parent=batch-0001", &[]),
+        ("?batch=batch-0001", &[]),
     ];
     for (query, expect) in table {
         let page = app.get(&format!("/jobs{query}")).await.json();

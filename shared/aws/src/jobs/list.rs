@@ -103,6 +103,9 @@ impl Scan {
         if let Some(tool) = &filter.tool {
             only("#tool = :tool", ":tool", text(tool));
         }
+        if let Some(tenant) = &filter.tenant {
+            only("#tenant = :tenant", ":tenant", text(tenant.as_str()));
+        }
         if let Some(parent) = &filter.parent {
             only("#parent = :parent", ":parent", text(parent.as_str()));
         }

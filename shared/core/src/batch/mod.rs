@@ -10,7 +10,7 @@ mod view;
 
 pub use shard::{Counts, Mark, Shard, ShardRecord};
 pub use tolerance::{Tolerance, ToleranceError};
-pub use view::BatchView;
+pub use view::{BatchReport, BatchView, FailedChild};
 
 use std::collections::BTreeSet;
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{BatchProgress, BatchRecord, Counts, Tolerance};
 use crate::ids::{JobId, Lane, Tenant};
-use crate::job::JobStatus;
+use crate::job::{JobRecord, JobStatus};
+use crate::outcome::ErrorKind;
 
 /// A batch as the command, the API and the events show it. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,5 +95,54 @@ impl From<&BatchProgress> for BatchView {
 impl From<&BatchRecord> for BatchView {
     fn from(batch: &BatchRecord) -> Self {
         Self::new(batch, &batch.counts)
+    }
+}
+
+/// A batch together with what failed in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BatchReport {
+    /// The batch.
+    #[serde(flatten)]
+    pub batch: BatchView,
+    /// The first children that ended without success, in the order of their index; at most
+    /// [`limits::FAILURES_SHOWN_MAX`](crate::limits::FAILURES_SHOWN_MAX).
+    pub failures: Vec<FailedChild>,
+    /// How many there are.
+    pub failures_total: u32,
+}
+
+/// A child that ended without success.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FailedChild {
+    /// The job.
+    pub job_id: JobId,
+    /// Its place in the batch.
+    pub index: Option<u32>,
+    /// The item that it was planned from.
+    pub input: Value,
+    /// What a person calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// How it ended.
+    pub status: JobStatus,
+    /// Why, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ErrorKind>,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl FailedChild {
+    /// The child of that row, planned from `input`; where that is null, what the child is called stands for it.
+    pub fn new(child: &JobRecord, input: Value) -> Self {
+        Self {
+            job_id: child.id.clone(),
+            index: child.index,
+            input: if input.is_null() { json!(child.label) } else { input },
+            label: child.label.clone(),
+            status: child.status,
+            kind: child.error.as_ref().map(|error| error.kind),
+            message: child.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
+        }
     }
 }

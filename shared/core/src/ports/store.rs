@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::PortResult;
 use crate::envelope::Parameters;
-use crate::ids::JobId;
+use crate::ids::{JobId, Tenant};
 use crate::job::{JobRecord, JobStatus};
 use crate::lifecycle::{
     AcceptVerdict, CancelVerdict, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict,
@@ -68,6 +68,8 @@ pub struct JobFilter {
     pub status: Option<JobStatus>,
     /// Only jobs of this tool.
     pub tool: Option<String>,
+    /// Only jobs of this tenant.
+    pub tenant: Option<Tenant>,
     /// Only children of this batch.
     pub parent: Option<JobId>,
 }
@@ -77,6 +79,7 @@ impl JobFilter {
     pub fn matches(&self, row: &JobRecord) -> bool {
         self.status.is_none_or(|status| status == row.status)
             && self.tool.as_ref().is_none_or(|tool| *tool == row.tool)
+            && self.tenant.as_ref().is_none_or(|tenant| *tenant == row.tenant)
             && self.parent.as_ref().is_none_or(|parent| row.parent.as_ref() == Some(parent))
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gantz_core::ids::JobId;
+use gantz_core::ids::{JobId, Tenant};
 use gantz_core::job::{JobRecord, JobStatus, NewJob};
 use gantz_core::ports::{JobFilter, JobStore};
 
@@ -77,7 +77,11 @@ async fn filters_select(case: Input) {
     }
     case.cancelled(&a[1]).await;
     let of_parent = JobFilter { parent: Some(parent.clone()), ..JobFilter::default() };
-    let table: [(JobFilter, Vec<&JobId>); 5] = [
+    let tenant = Tenant::try_new(case.name("tenant")).unwrap();
+    let theirs = JobRecord { tenant: tenant.clone(), ..record(&case.id("theirs")) };
+    let theirs = case.accepted(theirs).await.id;
+    let table: [(JobFilter, Vec<&JobId>); 6] = [
+        (JobFilter { tenant: Some(tenant), ..JobFilter::default() }, vec![&theirs]),
         (of_tool(&case.name("b")), b.iter().map(|job| &job.id).collect()),
         (of_parent.clone(), children.iter().collect()),
         (JobFilter { tool: Some(case.name("b")), ..of_parent.clone() }, vec![]),

@@ -147,6 +147,7 @@ impl GzipCounter {
     }
 
     fn end_member(&mut self, ended: io::Result<()>) {
+        // Unless it was taken from the decoder already.
         if let State::Member(decoder) = &mut self.state
             && self.sink.content.is_none()
         {

@@ -17,7 +17,8 @@ pub(super) struct Duplicates {
     known: usize,
 }
 
-/// The keys of one object, by their hashes: of those of 64 bits, two in a million million documents are alike.
+/// The keys of one object, by their hashes of 64 bits: among as many as are compared, two different ones are alike in one of
+/// some thousand million documents.
 #[derive(Debug, Default)]
 struct Keys {
     few: Vec<u64>,
