@@ -1,10 +1,10 @@
 //! The items that a batch's children were planned from, read a shard at a time.
 
-use gantz_core::batch::{PlannedShard, shard_of};
+use gantz_core::batch::{first_of, shard_of};
 use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
-use gantz_core::limits::BATCH_SHARD_CHILDREN;
 use gantz_core::ports::PortResult;
+use gantz_dispatcher::failures::{self, BatchRows as _};
 use serde_json::{Value, json};
 
 use crate::reader::Reader;
@@ -29,11 +29,18 @@ impl<'r> Inputs<'r> {
         let number = shard_of(index);
         let items = match self.shard.take().filter(|(read, _)| *read == number) {
             Some((_, items)) => items,
-            None => self.reader.inputs(self.batch, number).await?,
+            None => self.read(number).await?,
         };
-        let offset = index - PlannedShard::new(number, BATCH_SHARD_CHILDREN).first_index();
+        let offset = index - first_of(number);
         let input = items.get(offset as usize).filter(|input| !input.is_null()).cloned();
         self.shard = Some((number, items));
         Ok(input.unwrap_or_else(called))
+    }
+
+    async fn read(&self, number: u32) -> PortResult<Vec<Value>> {
+        match self.reader.shard(self.batch, number).await?.and_then(|shard| shard.page) {
+            Some(page) => failures::inputs(self.reader, &page).await,
+            None => Ok(Vec::new()),
+        }
     }
 }

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use gantz_core::batch::BatchProgress;
+use gantz_core::batch::{BatchProgress, ShardRecord};
 use gantz_core::ids::{JobId, Lane, QueueName};
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{
     BlobError, JobFilter, JobPage, Message, NewMessage, PortError, PortResult, Ports, Postponed, Receive,
 };
-use gantz_dispatcher::plan::{PLANNED_PAGE_MAX_BYTES, planned_inputs};
+use gantz_dispatcher::failures::BatchRows;
 use gantz_embedded::{DeadLetter, Note, QueuedMessage, View};
-use serde_json::Value;
 
 use crate::error::CliError;
 use crate::project::Project;
@@ -45,13 +44,6 @@ impl Reader {
                 .hint("`--data-dir DIR` names another data directory, `--stack NAME` a stack on AWS")
         })?;
         Ok(Self::Local(view))
-    }
-
-    pub(crate) async fn job(&self, id: &JobId) -> PortResult<Option<JobRecord>> {
-        match self {
-            Self::Local(view) => view.job(id).await,
-            Self::Stack(ports) => ports.jobs.get(id).await,
-        }
     }
 
     /// Jobs, newest first.
@@ -96,20 +88,6 @@ impl Reader {
         }
     }
 
-    /// The items that a shard's children were planned from; none where that is not kept.
-    pub(crate) async fn inputs(&self, batch: &JobId, shard: u32) -> PortResult<Vec<Value>> {
-        let record = match self {
-            Self::Local(view) => view.shard(batch, shard).await?,
-            Self::Stack(ports) => ports.batches.shard(batch, shard).await?,
-        };
-        let Some(page) = record.and_then(|record| record.page) else { return Ok(Vec::new()) };
-        match self.blob(&page, PLANNED_PAGE_MAX_BYTES).await {
-            Ok(bytes) => Ok(planned_inputs(&bytes).unwrap_or_default()),
-            Err(BlobError::Port(error)) => Err(error),
-            Err(_) => Ok(Vec::new()),
-        }
-    }
-
     /// Why a job's message went back to its queue. SQS keeps no such notes.
     pub(crate) async fn notes(&self, id: &JobId) -> PortResult<Vec<Note>> {
         match self {
@@ -123,14 +101,6 @@ impl Reader {
         match self {
             Self::Local(view) => view.messages(id).await,
             Self::Stack(_) => Ok(Vec::new()),
-        }
-    }
-
-    /// The bytes of a blob, if there are at most `max_bytes`.
-    pub(crate) async fn blob(&self, reference: &str, max_bytes: usize) -> Result<Vec<u8>, BlobError> {
-        match self {
-            Self::Local(view) => view.blob(reference, max_bytes).await,
-            Self::Stack(ports) => ports.blobs.get(reference, max_bytes).await,
         }
     }
 
@@ -156,6 +126,29 @@ impl Reader {
             Self::Stack(_) => ASK_EVERY,
         })
         .await;
+    }
+}
+
+impl BatchRows for Reader {
+    async fn shard(&self, batch: &JobId, number: u32) -> PortResult<Option<ShardRecord>> {
+        match self {
+            Self::Local(view) => view.shard(batch, number).await,
+            Self::Stack(ports) => ports.shard(batch, number).await,
+        }
+    }
+
+    async fn job(&self, id: &JobId) -> PortResult<Option<JobRecord>> {
+        match self {
+            Self::Local(view) => view.job(id).await,
+            Self::Stack(ports) => ports.job(id).await,
+        }
+    }
+
+    async fn blob(&self, reference: &str, max_bytes: usize) -> Result<Vec<u8>, BlobError> {
+        match self {
+            Self::Local(view) => view.blob(reference, max_bytes).await,
+            Self::Stack(ports) => ports.blob(reference, max_bytes).await,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use gantz_core::batch::{BatchProgress, BatchView};
 use gantz_core::ids::JobId;
 use gantz_core::job::{JobRecord, JobStatus};
+use gantz_dispatcher::failures::{self, BatchRows as _};
 
 use super::progress::Bar;
 use super::{Outcome, job_id, single_job, unknown};
@@ -81,7 +82,7 @@ pub(super) async fn show_batch(
             let summary = Summary::of(reader, progress).await?;
             print_json(&Whole { batch: BatchView::from(progress), summary: &summary }, format)?;
         }
-        Format::Json | Format::Jsonl => print_json(&BatchView::from(progress), format)?,
+        Format::Json | Format::Jsonl => print_json(&failures::report(reader, progress).await?, format)?,
     }
     Ok(())
 }

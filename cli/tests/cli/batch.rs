@@ -120,6 +120,8 @@ async fn bad_lines_become_failed_jobs() {
     let inputs: Vec<_> = failed.iter().map(|job| job["input"].clone()).collect();
     let expected = [json!("line 2"), json!({"path": "data/missing.csv"}), json!("line 4")];
     assert_eq!(inputs.get(..3), Some(&expected[..]), "what could not be read is told by its place");
+    let ran = project.gantz(&["status", "some-bad", "-o", "json"]).await;
+    assert_eq!(ran.json()["failures"], document["failures"], "{ran}");
     let ran = project.gantz(&["status", "--watch", "some-bad"]).await;
     ran.failed(1);
     assert!(

@@ -15,6 +15,7 @@ async fn only_the_result_is_printed() {
     let ran = project.gantz(&["run", "analyze_file", "--path", "data.csv"]).await;
     ran.ok();
     assert_eq!(ran.json()["media_type"], "text/csv");
+    assert_eq!(ran.json()["path"], json!(project.path("data.csv")), "a worker may run elsewhere");
     for words in [
         ["-o", "jsonl", "run", "analyze_file", "--path", "data.csv"],
         ["run", "-o", "jsonl", "analyze_file", "--path", "data.csv"],

@@ -4,13 +4,13 @@
 //! for children that were running and end by themselves. The set is all that a later step needs to go on.
 
 use futures_util::future::try_join_all;
-use gantz_core::batch::BatchRecord;
+use gantz_core::batch::{BatchRecord, first_of};
 use gantz_core::event;
 use gantz_core::ids::JobId;
 use gantz_core::lifecycle::CancelVerdict;
 
 use super::StepEnd;
-use super::planner::{first_of, next_shard};
+use super::planner::next_shard;
 use super::turn::Turn;
 use crate::submit::SubmitError;
 

@@ -18,7 +18,7 @@ mod turn;
 mod unsuccessful;
 
 pub use message::{NewObjectsOf, PlanMessage, StoredSource};
-pub use page::{PLANNED_PAGE_MAX_BYTES, planned_inputs};
+pub(crate) use page::{PLANNED_PAGE_MAX_BYTES, planned_inputs};
 use turn::Turn;
 
 use std::path::{Path, PathBuf};

@@ -20,7 +20,8 @@ use super::unsuccessful::Unsuccessful;
 use crate::submit::{Dispatcher, NO_OBJECTS};
 
 /// The size of a written page: a shard's items at their largest, and what is around them.
-pub const PLANNED_PAGE_MAX_BYTES: usize = BATCH_SHARD_CHILDREN as usize * (PARAMETERS_MAX_BYTES + 64 * 1024);
+pub(crate) const PLANNED_PAGE_MAX_BYTES: usize =
+    BATCH_SHARD_CHILDREN as usize * (PARAMETERS_MAX_BYTES + 64 * 1024);
 
 /// One child to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,10 +135,7 @@ pub(super) async fn children(
 }
 
 /// The items of a written page as they were planned, each its own parameters, or null where it had none.
-///
-/// # Errors
-/// When it is no page.
-pub fn planned_inputs(page: &[u8]) -> serde_json::Result<Vec<Value>> {
+pub(crate) fn planned_inputs(page: &[u8]) -> serde_json::Result<Vec<Value>> {
     let page: WrittenPage = serde_json::from_slice(page)?;
     Ok(page.items.into_iter().map(|item| item.parameters.map_or(Value::Null, Value::Object)).collect())
 }

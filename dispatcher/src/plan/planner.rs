@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use gantz_core::admit::{Admission, Family, admit_child, child_record};
-use gantz_core::batch::{BatchRecord, PlannedShard, PlanningEnd, shard_of};
+use gantz_core::batch::{BatchRecord, PlannedShard, PlanningEnd, first_of, shard_of};
 use gantz_core::event;
 use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
@@ -261,10 +261,6 @@ fn doing_again(mut child: Admission, again: Option<Again>) -> Admission {
     child
 }
 
-pub(super) fn first_of(shard: u32) -> u32 {
-    PlannedShard::new(shard, BATCH_SHARD_CHILDREN).first_index()
-}
-
 pub(super) fn next_shard(shard: u32) -> u32 {
-    first_of(shard) + BATCH_SHARD_CHILDREN
+    first_of(shard + 1)
 }

@@ -8,14 +8,14 @@ use std::collections::VecDeque;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use gantz_core::admit_retry::{RetryRefusal, may_retry};
-use gantz_core::batch::shard_of;
+use gantz_core::batch::{first_of, shard_of};
 use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{BlobError, PortError, PortResult, Ports, read_parameters};
 use serde_json::Value;
 
 use super::page::{self, Again, Item, Page, SourceError};
-use super::planner::{first_of, next_shard};
+use super::planner::next_shard;
 use crate::submit::Dispatcher;
 
 /// Rows read side by side: enough to hide the way there and back.

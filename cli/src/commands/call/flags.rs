@@ -7,6 +7,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use gantz_core::json::lossy_integer;
 use gantz_core::limits::DEADLINE_MAX_AHEAD_MS;
 use gantz_core::manifest::{ParameterSpec, ParameterType, ToolSpec};
+use gantz_core::tool::Tool as _;
+use gantz_workers::tools::analyze::AnalyzeFile;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -135,6 +137,9 @@ pub(super) fn submission(tool: &ToolSpec, matches: &ArgMatches, now_ms: u64) -> 
             parameters.insert(parameter.name.clone(), value(tool, parameter, text)?);
         }
     }
+    if tool.handler.name() == AnalyzeFile::HANDLER {
+        make_path_absolute(&mut parameters)?;
+    }
     // Whoever takes the job checks it again. But nothing need be started to learn of a slip.
     let parameters = Value::Object(parameters);
     if let Err(errors) = tool.parameters.check(parameters.clone()) {
@@ -156,6 +161,17 @@ pub(super) fn submission(tool: &ToolSpec, matches: &ArgMatches, now_ms: u64) -> 
         }
     }
     Ok(Value::Object(body))
+}
+
+/// The worker that reads the file may run in another folder.
+fn make_path_absolute(parameters: &mut Map<String, Value>) -> Result<(), CliError> {
+    if let Some(Value::String(path)) = parameters.get_mut("path")
+        && !path.is_empty()
+        && let Some(absolute) = std::path::absolute(&*path)?.to_str()
+    {
+        absolute.clone_into(path);
+    }
+    Ok(())
 }
 
 /// In the words of the command line: the API has milliseconds. What is no time at all, the API says.

@@ -117,7 +117,7 @@ impl PlannedShard {
 
     /// The index of its first child.
     pub fn first_index(&self) -> u32 {
-        shard_start(self.number)
+        first_of(self.number)
     }
 }
 
@@ -126,13 +126,14 @@ pub fn shard_of(index: u32) -> u32 {
     index / limits::BATCH_SHARD_CHILDREN
 }
 
+/// The index of a shard's first child.
+pub fn first_of(shard: u32) -> u32 {
+    shard * limits::BATCH_SHARD_CHILDREN
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
-}
-
-fn shard_start(number: u32) -> u32 {
-    number * limits::BATCH_SHARD_CHILDREN
 }
 
 impl BatchRecord {
@@ -184,7 +185,7 @@ impl BatchRecord {
         let was_open = self.open_shards.remove(&number);
         if was_open {
             self.counts += totals;
-            if shard_start(number) >= self.planned {
+            if first_of(number) >= self.planned {
                 self.closed_ahead.insert(number);
             }
         }
