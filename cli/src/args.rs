@@ -262,6 +262,9 @@ pub(crate) struct Batch {
     /// Write a line of JSON for each job to this file, in their order.
     #[arg(long, value_name = "FILE", conflicts_with = "detach")]
     pub(crate) results: Option<PathBuf>,
+    /// Tell the end of each job by an event of its own, not only that of the batch.
+    #[arg(long)]
+    pub(crate) child_events: bool,
     /// Return once the batch is accepted; it goes on while `gantz dev` runs.
     #[arg(long)]
     pub(crate) detach: bool,

@@ -8,7 +8,7 @@ use gantz_core::admit::{Admission, Origin, Rejection, admit};
 use gantz_core::admit_batch::{BatchAdmission, BatchSource, BatchSpec, admit_batch};
 use gantz_core::batch::BatchRecord;
 use gantz_core::envelope::Parameters;
-use gantz_core::event::Event;
+use gantz_core::event::{self, Event};
 use gantz_core::host::{Clock, Entropy};
 use gantz_core::ids::{JobId, QueueName};
 use gantz_core::job::JobRecord;
@@ -364,11 +364,22 @@ impl Dispatcher {
                 CancelVerdict::Requested(_) | CancelVerdict::Unknown => return Ok(()),
             },
         };
-        if let (true, Some(parent), Some(index)) = (row.is_finished(), &row.parent, row.index) {
+        if row.is_finished() {
             // Its batch is still being planned, so this cannot be what ends it.
-            self.ports.batches.mark(parent, index, row.status, self.clock.now_ms()).await?;
+            self.tell_end_of_child(row).await?;
         }
         Ok(())
+    }
+
+    /// Tells of the end of a batch's child as its worker would: by its event, if it is to have one, and then by its mark.
+    /// Returns the batch if that ended it.
+    pub(crate) async fn tell_end_of_child(
+        &self,
+        row: &JobRecord,
+    ) -> Result<Option<BatchRecord>, SubmitError> {
+        let (Some(parent), Some(index)) = (&row.parent, row.index) else { return Ok(None) };
+        self.publish(event::completion(row)).await?;
+        Ok(self.ports.batches.mark(parent, index, row.status, self.clock.now_ms()).await?)
     }
 
     /// Parameters as they travel: large ones are put into a blob first.

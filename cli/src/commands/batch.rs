@@ -225,6 +225,9 @@ fn submission(project: &Project, batch: Batch) -> Result<Value, CliError> {
     if let Some(key) = batch.idempotency_key {
         body.insert("idempotency_key".into(), json!(key));
     }
+    if batch.child_events {
+        body.insert("child_events".into(), json!(true));
+    }
     Ok(Value::Object(body))
 }
 

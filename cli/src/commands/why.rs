@@ -152,6 +152,7 @@ mod tests {
             deadline_ms: None,
             parent: None,
             index: None,
+            child_events: false,
             label: None,
             created_at_ms: 1_000,
         })

@@ -30,3 +30,25 @@ async fn each_end_is_told_in_order() {
     assert_eq!(get("").await.as_array(), Some(&events));
     assert_eq!(get(&format!("?after={first}&limit=1")).await, serde_json::json!([events[1]]));
 }
+
+#[tokio::test]
+async fn children_tell_their_ends_where_their_batch_asks_for_it() {
+    let project = Project::trial();
+    let lines = "{\"what\": \"a\"}\n{\"wat\": \"b\"}\n";
+    let batch = ["batch", "say", "--jsonl", "-", "--id", "sayings-1", "--child-events"];
+    project.gantz_with(lines, &batch).await.failed(1);
+
+    let events = project.gantz(&["events", "-o", "jsonl"]).await.json_lines();
+    let told = events.iter().map(|event| {
+        let detail = &event["detail"];
+        (event["detail_type"].as_str().expect("a type"), detail["parent"].as_str(), detail["index"].as_u64())
+    });
+    let mut told: Vec<_> = told.collect();
+    assert_eq!(told.pop(), Some(("Gantz Batch Failed", None, None)), "its children end before it");
+    told.sort_unstable();
+    let children = [
+        ("Gantz Job Failed", Some("sayings-1"), Some(1)),
+        ("Gantz Job Succeeded", Some("sayings-1"), Some(0)),
+    ];
+    assert_eq!(told, children, "also the one that was never sent to a worker");
+}

@@ -60,9 +60,7 @@ async fn shard(
             // Its worker will end and mark it, or nobody can.
             CancelVerdict::Requested(_) | CancelVerdict::Unknown => continue,
         };
-        let now_ms = turn.dispatcher.clock.now_ms();
-        let batches = &turn.dispatcher.ports.batches;
-        ended = batches.mark(&batch.id, index, row.status, now_ms).await?.or(ended);
+        ended = turn.dispatcher.tell_end_of_child(&row).await?.or(ended);
     }
     Ok(ended)
 }

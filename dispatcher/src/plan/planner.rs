@@ -189,10 +189,8 @@ impl Planner<'_> {
             GiveUpVerdict::Committed(row) | GiveUpVerdict::Finished(row) => row,
             GiveUpVerdict::MovedOn => return Ok(()),
         };
-        if let Some(index) = row.index {
-            // It cannot be the last one: its batch is still being planned.
-            ports.batches.mark(&self.batch.id, index, row.status, now_ms).await?;
-        }
+        // It cannot be the last one: its batch is still being planned.
+        self.turn.dispatcher.tell_end_of_child(&row).await?;
         Ok(())
     }
 
@@ -240,14 +238,18 @@ impl Planner<'_> {
         let ports = &self.turn.dispatcher.ports;
         let mut ended = None;
         for index in children {
-            let status = match self.turn.dispatcher.cancel(&JobId::child(&self.batch.id, index)).await? {
-                CancelVerdict::Unknown => JobStatus::Failed,
-                CancelVerdict::Ended(row) | CancelVerdict::Finished(row) => row.status,
+            let last = match self.turn.dispatcher.cancel(&JobId::child(&self.batch.id, index)).await? {
+                CancelVerdict::Ended(row) | CancelVerdict::Finished(row) => {
+                    self.turn.dispatcher.tell_end_of_child(&row).await?
+                }
+                CancelVerdict::Unknown => {
+                    let now_ms = self.turn.dispatcher.clock.now_ms();
+                    ports.batches.mark(&self.batch.id, index, JobStatus::Failed, now_ms).await?
+                }
                 // Its worker will end and mark it.
                 CancelVerdict::Requested(_) => continue,
             };
-            let now_ms = self.turn.dispatcher.clock.now_ms();
-            ended = ports.batches.mark(&self.batch.id, index, status, now_ms).await?.or(ended);
+            ended = last.or(ended);
         }
         Ok(ended)
     }

@@ -113,6 +113,8 @@ pub fn admit(
 pub struct Family {
     /// The batch.
     pub parent: JobId,
+    /// Whether the end of each is told by an event.
+    pub child_events: bool,
     /// Whose its children are, where they wait, and for how long.
     pub place: Place,
 }
@@ -157,6 +159,7 @@ pub fn child_record(
     JobRecord::queued(NewJob {
         parent: Some(family.parent.clone()),
         index: Some(index),
+        child_events: family.child_events,
         label: label.map(short_label),
         ..new_job(tool, JobId::child(&family.parent, index), family.place.clone(), parameters, now_ms)
     })
@@ -183,6 +186,7 @@ pub(crate) fn new_job(tool: &ToolSpec, id: JobId, place: Place, submitted: &Valu
         deadline_ms: place.deadline_ms,
         parent: None,
         index: None,
+        child_events: false,
         label: None,
         created_at_ms: now_ms,
     }

@@ -58,6 +58,9 @@ pub struct BatchSpec {
     /// When its children are no longer worth doing.
     #[serde(default)]
     pub deadline: Option<Instant>,
+    /// Whether the end of each child is told by an event of its own.
+    #[serde(default)]
+    pub child_events: bool,
 }
 
 /// Objects as a caller names them.
@@ -194,6 +197,7 @@ pub fn admit_batch(
     let place = Place { tenant, lane, deadline_ms };
     let record = BatchRecord {
         tolerate: spec.tolerate.unwrap_or(Tolerance::NONE),
+        child_events: spec.child_events,
         ..new_batch(id, tool, place, &source, &spec.parameters, now_ms)
     };
     Ok(BatchAdmission { record, source, shared: spec.parameters })
@@ -215,6 +219,7 @@ pub(crate) fn new_batch(
         lane: place.lane,
         status: JobStatus::Running,
         tolerate: Tolerance::NONE,
+        child_events: false,
         source_hash: source_hash(source, shared),
         planned: 0,
         planning_done: false,
@@ -238,6 +243,7 @@ impl BatchRecord {
     pub fn family(&self) -> Family {
         Family {
             parent: self.id.clone(),
+            child_events: self.child_events,
             place: Place {
                 tenant: self.tenant.clone(),
                 lane: self.lane.clone(),

@@ -118,6 +118,7 @@ pub fn admit_batch_retry(
     let shared = Map::new();
     let record = BatchRecord {
         tolerate: row.tolerate,
+        child_events: row.child_events,
         retry_of: Some(row.id.clone()),
         ..new_batch(id, tool, place, &source, &shared, now_ms)
     };

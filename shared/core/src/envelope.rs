@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{JobId, Lane, Tenant};
-use crate::job::{NewJob, is_zero};
+use crate::job::{NewJob, is_false, is_zero};
 use crate::policy::Effects;
 
 /// The version that is written.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The oldest version that is read.
 const OLDEST: u32 = 1;
 
@@ -53,7 +53,8 @@ pub enum Parameters {
     Ref(String),
 }
 
-/// Version 2 on the wire; version 1 had no `effects`, `effect_key`, `retry_of` and `put_back`. Strings are borrowed when it is written and owned when it is read.
+/// Version 3 on the wire; version 2 had no `child_events`, version 1 no `effects`, `effect_key`, `retry_of` and `put_back`
+/// either. Strings are borrowed when it is written and owned when it is read.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire<'a> {
@@ -80,6 +81,8 @@ struct Wire<'a> {
     parent: Option<Cow<'a, JobId>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     index: Option<u32>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    child_events: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     label: Option<Cow<'a, str>>,
     created_at: u64,
@@ -147,6 +150,7 @@ impl Envelope {
             deadline: job.deadline_ms,
             parent: job.parent.as_ref().map(Cow::Borrowed),
             index: job.index,
+            child_events: job.child_events,
             label: job.label.as_deref().map(Cow::Borrowed),
             created_at: job.created_at_ms,
             put_back: self.put_back,
@@ -174,6 +178,7 @@ impl Wire<'_> {
             deadline_ms: self.deadline,
             parent: self.parent.map(Cow::into_owned),
             index: self.index,
+            child_events: self.child_events,
             label: self.label.map(Cow::into_owned),
             created_at_ms: self.created_at,
         };

@@ -23,9 +23,10 @@ pub struct Event {
     pub time_ms: u64,
 }
 
-/// The event of a job's end; none for a job that has not ended, and none for a batch's child, whose batch speaks for it.
+/// The event of a job's end; none for a job that has not ended, and none for a batch's child, whose batch speaks for it,
+/// unless the batch asked for [`child_events`](JobRecord::child_events).
 pub fn completion(row: &JobRecord) -> Option<Event> {
-    if row.parent.is_some() {
+    if row.parent.is_some() && !row.child_events {
         return None;
     }
     let mut detail = Map::new();
@@ -34,6 +35,10 @@ pub fn completion(row: &JobRecord) -> Option<Event> {
     detail.insert("tenant".into(), json!(row.tenant));
     detail.insert("status".into(), json!(row.status));
     detail.insert("attempt".into(), json!(row.attempt));
+    if let Some(parent) = &row.parent {
+        detail.insert("parent".into(), json!(parent));
+        detail.insert("index".into(), json!(row.index));
+    }
     match &row.result {
         Some(JobResult::Inline(value)) => detail.insert("result".into(), value.clone()),
         Some(JobResult::Ref(reference)) => detail.insert("result_ref".into(), json!(reference)),

@@ -108,6 +108,8 @@ pub struct NewJob {
     pub parent: Option<JobId>,
     /// Its place in that batch.
     pub index: Option<u32>,
+    /// Whether its end is told by an event although it is a batch's child, as that of any other job is.
+    pub child_events: bool,
     /// What a person calls it.
     pub label: Option<String>,
     /// When it was accepted, milliseconds since the epoch.
@@ -184,6 +186,9 @@ pub struct JobRecord {
     /// Its place in that batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
+    /// Whether its end is told by an event although it is a batch's child, as that of any other job is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub child_events: bool,
     /// What a person calls it, at most [`limits::LABEL_MAX_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -224,6 +229,11 @@ pub(crate) fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields by reference")]
+pub(crate) fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 impl JobRecord {
     /// The row of a job that was just accepted.
     pub fn queued(job: NewJob) -> Self {
@@ -252,6 +262,7 @@ impl JobRecord {
             finished_by: None,
             parent: job.parent,
             index: job.index,
+            child_events: job.child_events,
             label: job.label,
             created_at_ms: job.created_at_ms,
             updated_at_ms: job.created_at_ms,
@@ -279,6 +290,7 @@ impl JobRecord {
             deadline_ms: self.deadline_ms,
             parent: self.parent.clone(),
             index: self.index,
+            child_events: self.child_events,
             label: self.label.clone(),
             created_at_ms: self.created_at_ms,
         }

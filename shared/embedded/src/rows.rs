@@ -22,7 +22,8 @@ macro_rules! columns {
         "seq, id, tool, tenant, lane, params_hash, max_attempts, deadline, parent, child_index, label, created_at, \
          status, attempt, deferrals, clean_attempt, owner, lease_until, lease_epoch, cancel_requested_at, result, \
          result_ref, error_kind, error_message, finished_by, updated_at, started_at, retry_at, finished_at, \
-         expires_at, attempts, effects, effect_key, retry_of, token, parameters, parameters_ref, history"
+         expires_at, attempts, effects, effect_key, retry_of, token, parameters, parameters_ref, history, \
+         child_events"
     };
 }
 pub(crate) use columns;
@@ -111,6 +112,7 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         effect_key: optional_id(row, 32)?,
         retry_of: optional_id(row, 33)?,
         token: row.get(34)?,
+        child_events: row.get(38)?,
     })
 }
 
@@ -120,8 +122,9 @@ pub(crate) fn insert(connection: &Connection, record: &JobRecord, epoch: Epoch) 
         let mut statement = connection.prepare_cached(
             "INSERT INTO jobs (id, tool, tenant, lane, params_hash, max_attempts, deadline, parent, child_index, \
              label, created_at, status, attempt, deferrals, clean_attempt, updated_at, expires_at, effects, \
-             effect_key, retry_of, token) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+             effect_key, retry_of, token, child_events) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+             ?22)",
         )?;
         statement.insert(params![
             record.id.as_str(),
@@ -145,6 +148,7 @@ pub(crate) fn insert(connection: &Connection, record: &JobRecord, epoch: Epoch) 
             record.effect_key.as_ref().map(JobId::as_str),
             record.retry_of.as_ref().map(JobId::as_str),
             record.token,
+            record.child_events,
         ])?
     };
     // A row that is born queued, as most are, has nothing more to say.

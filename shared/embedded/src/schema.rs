@@ -9,10 +9,10 @@ use crate::pause::pause;
 
 /// The format of the tables. One more with every change of them, and a step in [`STEPS`]; a directory of a later
 /// version is refused by name, not misread.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 
 /// What leads from each format to the next.
-const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES, KEPT, PAGES, STATES];
+const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES, KEPT, PAGES, STATES, CHILD_EVENTS];
 
 /// Pages (of 4 KiB) in the log before a commit copies them into the database: large enough that a page which is
 /// written by many commits is copied once, small enough that the log stays at some tens of megabytes.
@@ -152,6 +152,11 @@ ALTER TABLE shards ADD COLUMN page TEXT;
 const STATES: &str = "
 ALTER TABLE jobs RENAME COLUMN history TO attempts;
 ALTER TABLE jobs ADD COLUMN history TEXT;
+";
+
+/// A batch's children can tell of their ends themselves.
+const CHILD_EVENTS: &str = "
+ALTER TABLE jobs ADD COLUMN child_events INTEGER NOT NULL DEFAULT FALSE;
 ";
 
 /// What was promised on acceptance is kept with the job. Of those that have not ended nobody knows whether their tools

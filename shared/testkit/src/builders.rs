@@ -81,6 +81,7 @@ pub fn new_job(id: &JobId) -> NewJob {
         deadline_ms: None,
         parent: None,
         index: None,
+        child_events: false,
         label: None,
         created_at_ms: NOW_MS,
     }
@@ -150,6 +151,7 @@ pub fn batch(id: &JobId) -> BatchRecord {
         lane: Lane::default_lane(),
         status: JobStatus::Running,
         tolerate: Tolerance::NONE,
+        child_events: false,
         source_hash: "0".repeat(64),
         planned: 0,
         planning_done: false,

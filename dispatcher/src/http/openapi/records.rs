@@ -79,6 +79,7 @@ fn job() -> Value {
             "finished_by": { "type": "string", "description": "The worker that ended it." },
             "parent": schema("Id"),
             "index": number("Its place in its batch."),
+            "child_events": { "type": "boolean", "description": "Whether its end is told by an event although it is in a batch." },
             "label": { "type": "string" },
             "created_at": time("When it was accepted."),
             "updated_at": time("When the record last changed; grows with every change."),

@@ -87,8 +87,15 @@ fn batch_spec() -> Value {
                 "description": "A folder or a glob pattern on the planner's machine; each file becomes a child.",
             },
             "s3": {
-                "type": ["string", "null"],
-                "description": "`s3://bucket/prefix`; each object becomes a child with the parameters `bucket` and `key`. On AWS only.",
+                "description": "`s3://bucket/prefix`, or its parts; each object becomes a child with the parameters `bucket` and `key`. On AWS only.",
+                "anyOf": [
+                    { "type": ["string", "null"] },
+                    {
+                        "type": "object",
+                        "required": ["bucket"],
+                        "properties": { "bucket": { "type": "string" }, "prefix": { "type": "string", "default": "" } },
+                    },
+                ],
             },
             "as": {
                 "type": ["string", "null"],
@@ -104,6 +111,11 @@ fn batch_spec() -> Value {
             "tenant": text("Whose batch it is.", limits::TENANT_MAX_CHARS),
             "lane": text("The lane to wait in, instead of the tool's own.", 40),
             "deadline": optional("Instant", "When its children are no longer worth doing."),
+            "child_events": {
+                "type": "boolean",
+                "description": "Whether the end of each child is told by an event of its own.",
+                "default": false,
+            },
         },
     })
 }

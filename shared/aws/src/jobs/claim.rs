@@ -12,8 +12,8 @@ use crate::item::number;
 const FIRST_SEEN: [&str; 8] =
     ["tool", "tenant", "lane", "params_hash", "max_attempts", "effects", "claims_max", "created_at"];
 /// As [`FIRST_SEEN`], of jobs that have them.
-const FIRST_SEEN_IF_SET: [&str; 7] =
-    ["effect_key", "retry_of", "deadline", "expires_at", "parent", "index", "label"];
+const FIRST_SEEN_IF_SET: [&str; 8] =
+    ["effect_key", "retry_of", "deadline", "expires_at", "parent", "index", "child_events", "label"];
 /// What the claim changes besides the history.
 const CLAIMED: [&str; 6] = ["status", "attempt", "owner", "lease_until", "started_at", "updated_at"];
 

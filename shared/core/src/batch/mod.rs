@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{JobId, Lane, Tenant};
-use crate::job::JobStatus;
+use crate::job::{JobStatus, is_false, is_zero};
 use crate::limits;
 
 /// The record of a batch.
@@ -36,6 +36,9 @@ pub struct BatchRecord {
     pub status: JobStatus,
     /// How many children may fail.
     pub tolerate: Tolerance,
+    /// Whether the end of each child is told by an event of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub child_events: bool,
     /// SHA-256 of the source and its options, to tell a repeated submission from a conflict.
     pub source_hash: String,
     /// Children planned so far.
@@ -129,11 +132,6 @@ pub fn shard_of(index: u32) -> u32 {
 /// The index of a shard's first child.
 pub fn first_of(shard: u32) -> u32 {
     shard * limits::BATCH_SHARD_CHILDREN
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 impl BatchRecord {

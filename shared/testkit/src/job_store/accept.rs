@@ -28,6 +28,7 @@ async fn accepting_records_the_row_as_given(case: Input) {
     let plain = case.accepted(record(&case.id("plain"))).await;
     assert_eq!(case.row(&plain.id).await, plain);
     let mut full = child_record(&case.id("batch"), 7);
+    full.child_events = true;
     full.deadline_ms = Some(NOW_MS + 60_000);
     full.label = Some("reports/Ärger & \"Söhne\" 𝄞\n.pdf".into());
     let full = case.accepted(full).await;

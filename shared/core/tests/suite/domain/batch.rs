@@ -17,6 +17,7 @@ fn batch(tolerate: Tolerance) -> BatchRecord {
         lane: Lane::default_lane(),
         status: JobStatus::Running,
         tolerate,
+        child_events: false,
         source_hash: "0".repeat(64),
         planned: 0,
         planning_done: false,

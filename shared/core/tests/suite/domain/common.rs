@@ -30,6 +30,7 @@ pub(crate) fn new_job() -> NewJob {
         deadline_ms: None,
         parent: None,
         index: None,
+        child_events: false,
         label: None,
         created_at_ms: NOW_MS,
     }

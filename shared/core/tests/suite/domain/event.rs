@@ -49,11 +49,13 @@ fn an_event_holds_what_a_consumer_needs() {
 }
 
 #[test]
-fn silence_before_the_end_and_from_children() {
+fn silence_before_the_end_and_from_children_that_were_not_asked_to_tell() {
     assert_eq!(completion(&queued()), None);
     assert_eq!(completion(&claimed(&queued(), "me", NOW_MS)), None);
     let child = JobRecord { parent: Some(job_id("batch-0001")), index: Some(0), ..ended(&endings()[0]) };
     assert_eq!(completion(&child), None);
+    let told = completion(&JobRecord { child_events: true, ..child }).unwrap();
+    assert_eq!((&told.detail["parent"], &told.detail["index"]), (&json!("batch-0001"), &json!(0)));
 }
 
 #[test]
