@@ -319,9 +319,8 @@ pub(crate) enum Architecture {
 pub(crate) enum Dlq {
     /// List them, with the reason.
     Ls {
-        /// The lane.
-        #[arg(long, default_value = "fast")]
-        lane: String,
+        #[command(flatten)]
+        from: SetAside,
         /// At most this many.
         #[arg(long, default_value_t = 100, value_parser = parse_at_least_one)]
         limit: usize,
@@ -330,19 +329,28 @@ pub(crate) enum Dlq {
     Show {
         /// The message, as `ls` lists it.
         id: String,
-        /// The lane.
-        #[arg(long, default_value = "fast")]
-        lane: String,
+        #[command(flatten)]
+        from: SetAside,
     },
-    /// Send them to their lane again.
+    /// Send them to their lane again, or submit them again.
     Redrive {
-        /// The lane.
-        #[arg(long, default_value = "fast")]
-        lane: String,
+        #[command(flatten)]
+        from: SetAside,
         /// At most this many.
         #[arg(long, default_value_t = 1_000, value_parser = parse_at_least_one)]
         limit: usize,
     },
+}
+
+/// Where messages were set aside.
+#[derive(Debug, Args)]
+pub(crate) struct SetAside {
+    /// The lane.
+    #[arg(long, default_value = "fast")]
+    pub(crate) lane: String,
+    /// Submissions that became no jobs, instead of a lane's; of a stack.
+    #[arg(long, conflicts_with = "lane")]
+    pub(crate) ingest: bool,
 }
 
 fn parse_at_least_one(text: &str) -> Result<usize, String> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use gantz_core::batch::{BatchProgress, ShardRecord};
-use gantz_core::ids::{JobId, Lane, QueueName};
+use gantz_core::ids::{JobId, QueueName};
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{
     BlobError, JobFilter, JobPage, Message, NewMessage, PortError, PortResult, Ports, Postponed, Receive,
@@ -104,14 +104,14 @@ impl Reader {
         }
     }
 
-    /// What a lane's workers set aside, and on SQS its handler of dead letters after them: what it can read, it ends or
-    /// puts back by itself. Messages that somebody else holds are not seen there.
-    pub(crate) async fn dead_letters(&self, lane: &Lane, limit: usize) -> PortResult<Vec<DeadLetter>> {
+    /// What was set aside from a queue, and on SQS by a lane's handler of dead letters after its workers: what that can
+    /// read, it ends or puts back by itself. Messages that somebody else holds are not seen there.
+    pub(crate) async fn dead_letters(&self, home: &QueueName, limit: usize) -> PortResult<Vec<DeadLetter>> {
         let ports = match self {
-            Self::Local(view) => return view.dead_letters(lane, limit).await,
+            Self::Local(view) => return view.dead_letters(home, limit).await,
             Self::Stack(ports) => ports,
         };
-        let dead = QueueName::Parked(lane.clone());
+        let Some(dead) = kept_for_people(home) else { return Ok(Vec::new()) };
         let messages = take(ports, &dead, limit).await?;
         for message in &messages {
             ports.queue.postpone(&dead, &message.receipt, 0, Postponed::HandedBack).await?;
@@ -152,13 +152,13 @@ impl BatchRows for Reader {
     }
 }
 
-/// Sends a stack's dead letters to their lane again, and says how many.
-pub(crate) async fn redrive(ports: &Ports, lane: &Lane, limit: usize) -> PortResult<u64> {
-    let (dead, home) = (QueueName::Parked(lane.clone()), QueueName::Lane(lane.clone()));
+/// Sends a stack's dead letters to the queue again that they come from, and says how many.
+pub(crate) async fn redrive(ports: &Ports, home: &QueueName, limit: usize) -> PortResult<u64> {
+    let Some(dead) = kept_for_people(home) else { return Ok(0) };
     let mut sent = 0;
     for message in take(ports, &dead, limit).await? {
         let again = NewMessage { body: message.body, delay_ms: 0 };
-        let answers = ports.queue.send(&home, vec![again]).await?;
+        let answers = ports.queue.send(home, vec![again]).await?;
         if let Some(Err(error)) = answers.into_iter().next() {
             return Err(PortError::Transient(format!("a message was refused: {error}")));
         }
@@ -169,6 +169,12 @@ pub(crate) async fn redrive(ports: &Ports, lane: &Lane, limit: usize) -> PortRes
         sent += 1;
     }
     Ok(sent)
+}
+
+/// Where a stack keeps what comes from this queue and no function handles any more.
+fn kept_for_people(home: &QueueName) -> Option<QueueName> {
+    let aside = home.aside()?;
+    Some(aside.aside().unwrap_or(aside))
 }
 
 /// Receives until there is nothing more, or enough.

@@ -12,6 +12,7 @@ pub mod retry;
 mod send;
 pub mod submit;
 mod to_the_end;
+mod unattended;
 mod wait;
 
 pub use retry::{Retried, RetryError};

@@ -111,6 +111,16 @@ pub enum SubmitError {
     Port(#[from] PortError),
 }
 
+impl SubmitError {
+    /// Whether the same submission is refused whenever it comes again.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Rejected(_) | Self::TooLarge { .. } | Self::Conflict { .. } => true,
+            Self::Backlog { .. } | Self::Port(_) => false,
+        }
+    }
+}
+
 impl Dispatcher {
     /// A dispatcher with the usual bounds, and without S3.
     pub fn new(ports: Ports, manifest: Arc<Manifest>, clock: Clock, entropy: Entropy) -> Self {

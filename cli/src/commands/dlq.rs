@@ -1,13 +1,13 @@
-//! `gantz dlq`: messages that no worker could read.
+//! `gantz dlq`: messages that no worker could read, and submissions that became no jobs.
 
 use std::process::ExitCode;
 
-use gantz_core::ids::Lane;
+use gantz_core::ids::{Lane, QueueName};
 use gantz_core::manifest::{Manifest, closest};
 use serde_json::json;
 
 use super::Outcome;
-use crate::args::{Dlq, Format};
+use crate::args::{Dlq, Format, SetAside};
 use crate::error::CliError;
 use crate::node;
 use crate::project::Project;
@@ -20,20 +20,35 @@ const LETTERS_MAX: usize = 10_000;
 
 pub(super) async fn run(project: &Project, command: Dlq, format: Format) -> Outcome {
     match command {
-        Dlq::Ls { lane, limit } => list(project, &lane, limit, format).await,
-        Dlq::Show { id, lane } => show(project, &id, &lane, format).await,
-        Dlq::Redrive { lane, limit } => redrive(project, &lane, limit, format).await,
+        Dlq::Ls { from, limit } => list(project, &home(project, from)?, limit, format).await,
+        Dlq::Show { id, from } => show(project, &id, &home(project, from)?, format).await,
+        Dlq::Redrive { from, limit } => redrive(project, &home(project, from)?, limit, format).await,
     }
 }
 
-async fn list(project: &Project, lane: &str, limit: usize, format: Format) -> Outcome {
-    let lane = checked(lane)?;
-    let letters = Reader::open(project).await?.dead_letters(&lane, limit).await?;
+/// The queue that the messages come from.
+fn home(project: &Project, from: SetAside) -> Result<QueueName, CliError> {
+    if !from.ingest {
+        return Lane::try_new(from.lane)
+            .map(QueueName::Lane)
+            .map_err(|error| CliError::usage(error.to_string()));
+    }
+    if project.stack.is_none() {
+        return Err(CliError::usage(
+            "on one machine every submission is answered, so that none is set aside",
+        )
+        .hint("`--stack` names the stack whose submissions are meant"));
+    }
+    Ok(QueueName::Ingest)
+}
+
+async fn list(project: &Project, home: &QueueName, limit: usize, format: Format) -> Outcome {
+    let letters = Reader::open(project).await?.dead_letters(home, limit).await?;
     // A lane that the manifest has no more may have letters still. One without any is a slip.
     if letters.is_empty()
         && let Ok(manifest) = project.manifest()
     {
-        known(&manifest, &lane)?;
+        known(&manifest, home)?;
     }
     match format {
         Format::Table if letters.is_empty() => print("no dead letters"),
@@ -54,11 +69,10 @@ async fn list(project: &Project, lane: &str, limit: usize, format: Format) -> Ou
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(project: &Project, id: &str, lane: &str, format: Format) -> Outcome {
-    let lane = checked(lane)?;
-    let letters = Reader::open(project).await?.dead_letters(&lane, LETTERS_MAX).await?;
+async fn show(project: &Project, id: &str, home: &QueueName, format: Format) -> Outcome {
+    let letters = Reader::open(project).await?.dead_letters(home, LETTERS_MAX).await?;
     let Some(letter) = letters.into_iter().find(|letter| letter.message_id == id) else {
-        let message = format!("lane `{lane}` has no dead letter `{id}`");
+        let message = format!("{} has no dead letter `{id}`", in_words(home));
         return Err(CliError::failed(message).hint("`gantz dlq ls` lists them, `--lane` names another lane"));
     };
     match format {
@@ -74,25 +88,35 @@ async fn show(project: &Project, id: &str, lane: &str, format: Format) -> Outcom
     Ok(ExitCode::SUCCESS)
 }
 
-async fn redrive(project: &Project, lane: &str, limit: usize, format: Format) -> Outcome {
-    let lane = checked(lane)?;
-    known(&*project.manifest()?, &lane)?;
-    let redriven = match &project.stack {
-        Some(name) => {
+async fn redrive(project: &Project, home: &QueueName, limit: usize, format: Format) -> Outcome {
+    known(&*project.manifest()?, home)?;
+    let redriven = match (&project.stack, home) {
+        (Some(name), _) => {
             let stack = stack::connect(&project.aws, name).await?;
-            reader::redrive(&stack.ports, &lane, limit).await?
+            reader::redrive(&stack.ports, home, limit).await?
         }
-        None => node::join(project)?.redrive(&lane, limit).await? as u64,
+        (None, QueueName::Lane(lane)) => node::join(project)?.redrive(lane, limit).await? as u64,
+        (None, _) => 0,
     };
     match format {
-        Format::Table => print(&format!("sent to lane `{lane}` again: {}", count(redriven, "message"))),
+        Format::Table => {
+            print(&format!("sent to {} again: {}", in_words(home), count(redriven, "message")));
+        }
         Format::Json | Format::Jsonl => print_json(&json!({ "redriven": redriven }), format)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn in_words(home: &QueueName) -> String {
+    match home {
+        QueueName::Lane(lane) => format!("lane `{lane}`"),
+        other => format!("the queue `{other}`"),
+    }
+}
+
 /// Nobody works off a lane that the manifest does not have.
-fn known(manifest: &Manifest, lane: &Lane) -> Result<(), CliError> {
+fn known(manifest: &Manifest, home: &QueueName) -> Result<(), CliError> {
+    let QueueName::Lane(lane) = home else { return Ok(()) };
     if manifest.lanes().any(|(known, _)| known == lane) {
         return Ok(());
     }
@@ -102,8 +126,4 @@ fn known(manifest: &Manifest, lane: &Lane) -> Result<(), CliError> {
         None => format!("the manifest has {}", names.join(", ")),
     };
     Err(CliError::usage(format!("there is no lane `{lane}`")).hint(hint))
-}
-
-fn checked(lane: &str) -> Result<Lane, CliError> {
-    Lane::try_new(lane).map_err(|error| CliError::usage(error.to_string()))
 }

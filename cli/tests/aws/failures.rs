@@ -70,6 +70,28 @@ async fn a_message_that_nobody_can_read_is_kept_for_people() {
 }
 
 #[tokio::test]
+async fn an_event_that_asks_for_the_impossible_says_so_in_its_row_or_is_kept() {
+    let fleet = fleet();
+    let unknown = fleet.publish("Gantz Job", &json!({"tool": "ecko", "parameters": {}})).await;
+    let misspelt = json!({"tool": "echo", "paramaters": {}, "job_id": "misspelt-0001"});
+    fleet.publish("Scheduled Agent Task", &misspelt).await;
+    for (id, kind, why) in
+        [(unknown.as_str(), "unknown_tool", "`ecko`"), ("misspelt-0001", "invalid", "/paramaters")]
+    {
+        let row = fleet.ended(id).await;
+        assert_eq!((text(&row, "status"), number(&row, "attempt")), ("FAILED", 0), "{row:?}");
+        let (told, message) = error(&row);
+        assert!(told == kind && message.contains(why), "{row:?}");
+    }
+    fleet.publish("Gantz Job", &json!("no submission")).await;
+    let letters = async || fleet.ask(&["dlq", "ls", "--ingest"]);
+    let letters = fleet.until(letters, |found| found.to_string().contains("no submission")).await;
+    let letter =
+        letters.as_array().unwrap().iter().find(|letter| letter.to_string().contains("no submission"));
+    assert!(letter.unwrap()["reason"].as_str().unwrap().contains("not an object"), "{letters}");
+}
+
+#[tokio::test]
 async fn an_event_that_nobody_knows_is_kept_for_people() {
     let fleet = fleet();
     let (lambda, sqs) =

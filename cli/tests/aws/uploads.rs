@@ -173,7 +173,7 @@ async fn scheduled(fleet: &Fleet, name: &str, due: &str) -> Value {
     let ask = reqwest::Client::new().get(url).header("authorization", signed("scheduler"));
     let schedule: Value = ask.send().await.unwrap().json().await.unwrap();
     let arn = schedule["Target"]["Arn"].as_str().unwrap();
-    assert!(arn.ends_with(&format!(":function:{}", fleet.output("DispatcherFunction"))), "{schedule}");
+    assert!(arn.ends_with(&format!(":{}-ingest", Fleet::STACK)), "{schedule}");
     let input = schedule["Target"]["Input"].as_str().unwrap();
     let input = input.replace("<aws.scheduler.scheduled-time>", due);
     let input = input.replace("<aws.scheduler.schedule-arn>", schedule["Arn"].as_str().unwrap());

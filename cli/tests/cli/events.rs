@@ -47,7 +47,7 @@ async fn children_tell_their_ends_where_their_batch_asks_for_it() {
     assert_eq!(told.pop(), Some(("Gantz Batch Failed", None, None)), "its children end before it");
     told.sort_unstable();
     let children = [
-        ("Gantz Job Failed", Some("sayings-1"), Some(1)),
+        ("Gantz Job Rejected", Some("sayings-1"), Some(1)),
         ("Gantz Job Succeeded", Some("sayings-1"), Some(0)),
     ];
     assert_eq!(told, children, "also the one that was never sent to a worker");

@@ -41,6 +41,8 @@ pub enum LambdaError {
         failed: usize,
         /// Of how many.
         all: usize,
+        /// Whether none of them will ever be.
+        is_final: bool,
         /// Why, for the first few.
         reasons: String,
     },
@@ -72,12 +74,13 @@ impl LambdaError {
         }
     }
 
-    /// Whether the same event may be handled when it comes again.
-    pub fn may_pass(&self) -> bool {
+    /// Whether the same event can never be handled. What the backend refuses may be a permission that somebody grants.
+    pub fn is_final(&self) -> bool {
         match self {
-            Self::Submission { error: SubmitError::Backlog { .. }, .. } => true,
-            Self::Submission { error: SubmitError::Port(error), .. } => error.is_transient(),
-            _ => false,
+            Self::UnknownEvent { .. } | Self::MalformedEvent { .. } => true,
+            Self::Submission { error, .. } => error.is_final(),
+            Self::Uploads { is_final, .. } => *is_final,
+            Self::Unreportable { .. } => false,
         }
     }
 }

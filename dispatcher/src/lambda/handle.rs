@@ -5,6 +5,7 @@ use gantz_core::admit_batch::BatchSpec;
 use gantz_core::batch::BatchRecord;
 use gantz_core::host::Clock;
 use gantz_core::ids::{JobId, Tenant};
+use gantz_core::job::JobRecord;
 use gantz_core::limits::BATCH_ID_MAX_CHARS;
 use gantz_core::spec::JobSpec;
 use serde_json::{Value, json};
@@ -15,7 +16,9 @@ use super::metrics::{self, Emit};
 use super::submission::{Ask, Door, Submission};
 use super::{http, uploads};
 use crate::http::read_submission;
+use crate::send::unanswered;
 use crate::submit::{Dispatcher, SubmitError, Submitted};
+use crate::unattended::Refusal;
 
 /// What a process of the function has: made once, before its first event. Clones share it.
 #[derive(Clone)]
@@ -104,10 +107,14 @@ impl Lambda {
         let failed = |error| LambdaError::Submission { door, error };
         let malformed = |problem| LambdaError::MalformedEvent { door, problem };
         match ask {
-            Ask::Job(spec) => {
-                let spec = read_submission(&spec.to_string()).map_err(malformed)?;
-                self.job(spec, door, occurrence).await.map_err(failed)
-            }
+            Ask::Job(asked) => match read_submission(&asked.to_string()) {
+                Ok(spec) => self.job(spec, door, occurrence).await.map_err(failed),
+                Err(problem) => {
+                    let refused =
+                        self.unreadable_job(asked, door, occurrence, &problem).await.map_err(failed)?;
+                    refused.ok_or_else(|| malformed(problem))
+                }
+            },
             Ask::Batch(spec) => {
                 let spec = read_submission(&spec.to_string()).map_err(malformed)?;
                 refuse_local_sources(&spec).map_err(malformed)?;
@@ -125,9 +132,30 @@ impl Lambda {
 
     async fn job(&self, spec: JobSpec, door: Door, occurrence: Option<String>) -> Result<Value, SubmitError> {
         let (spec, origin) = door.told(spec, occurrence);
-        let submitted = self.dispatcher.submit(spec, &origin).await?;
-        let row = &submitted.record;
-        Ok(json!({"job_id": row.id, "status": row.status, "created": submitted.created}))
+        if door.is_attended() {
+            return self.dispatcher.submit(spec, &origin).await.map(|job| accepted(&job));
+        }
+        let answers = self.dispatcher.submit_unattended(vec![(spec, origin)]).await;
+        answers
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(unanswered("submit").into()))
+            .map(|job| accepted(&job))
+    }
+
+    /// Records that a job was refused which is written wrongly and nobody waits for. `None` where there is no room for
+    /// its row, or somebody waits.
+    async fn unreadable_job(
+        &self,
+        asked: &Value,
+        door: Door,
+        occurrence: Option<String>,
+        problem: &str,
+    ) -> Result<Option<Value>, SubmitError> {
+        let Some(spec) = JobSpec::salvaged(asked).filter(|_| !door.is_attended()) else { return Ok(None) };
+        let (spec, origin) = door.told(spec, occurrence);
+        let refused = self.dispatcher.refuse(&spec, &origin, Refusal::invalid(problem)).await?;
+        Ok(refused.map(|job| accepted(&job)))
     }
 
     async fn batch(
@@ -147,6 +175,11 @@ fn of_a_batch(mut spec: BatchSpec, door: Door, occurrence: Option<String>) -> (B
         spec.batch_id = occurrence.as_deref().map(|occurrence| batch_id(door, occurrence));
     }
     (spec, Origin { source: door.as_str(), occurrence })
+}
+
+/// What polls a job.
+fn accepted(Submitted { record, created }: &Submitted<JobRecord>) -> Value {
+    json!({"job_id": record.id, "status": record.status, "created": created})
 }
 
 /// What polls a batch.

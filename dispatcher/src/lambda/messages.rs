@@ -1,19 +1,21 @@
 //! Messages of a queue: each is handled for itself, and those that failed are named, so that they alone come back.
 //!
-//! That goes for failures that no repetition mends, too: after its receives the message lies in the dead-letter queue,
-//! where somebody can look at it.
+//! What no repetition mends is set aside at once, with the reason, where somebody can look at it; so is, after its
+//! receives, what should have been mended by then.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use gantz_core::admit::Origin;
 use gantz_core::ids::QueueName;
-use gantz_core::ports::{Message, Postponed, Receipt};
+use gantz_core::ports::{Message, Postponed};
 use gantz_core::retry;
 use gantz_core::spec::JobSpec;
 use serde_json::{Value, json};
+use tokio::task::JoinError;
 
 use super::classify::{Event, classify};
 use super::error::LambdaError;
@@ -64,39 +66,64 @@ impl Lambda {
 
     /// Submits the jobs of several messages together: recorded and sent in shared calls, they cost a tenth.
     async fn submit_jobs(&self, jobs: Vec<Job>) -> Vec<Back> {
-        let (ids, asked): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.message_id, job.ask)).unzip();
+        let (deliveries, asked): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.delivery, job.ask)).unzip();
         let dispatcher = self.dispatcher.clone();
-        let task = tokio::spawn(async move { dispatcher.submit_all(asked).await });
+        let task = tokio::spawn(async move { dispatcher.submit_unattended(asked).await });
         let answers = match task.await {
             Ok(answers) => answers,
             Err(error) => {
-                let panicked = |id| Back::new(id, "Panicked", true, error.to_string());
-                return ids.into_iter().map(panicked).collect();
+                let panicked = |delivery: Delivery| Back::new(delivery.message_id, Failure::panicked(&error));
+                return deliveries.into_iter().map(panicked).collect();
             }
         };
-        let failed = ids.into_iter().zip(answers).filter_map(|(id, answer)| Some((id, answer.err()?)));
-        let back = |(id, error)| {
-            let error = LambdaError::Submission { door: Door::Sqs, error };
-            Back::new(id, error.name(), error.may_pass(), error.to_string())
-        };
-        failed.map(back).collect()
+        let failed = deliveries.into_iter().zip(answers).filter_map(|(delivery, answer)| {
+            let error = LambdaError::Submission { door: Door::Sqs, error: answer.err()? };
+            Some(self.failed(delivery, Failure::of(&error)))
+        });
+        join_all(failed).await.into_iter().flatten().collect()
     }
 
     /// Handles a message in a task of its own, whose panic is its own.
     async fn isolated(&self, delivery: Delivery, deadline_ms: u64) -> Option<Back> {
-        let (function, id) = (self.clone(), delivery.message_id.clone());
-        let task = tokio::spawn(async move { function.message(delivery, deadline_ms).await });
-        let (kind, may_pass, reason) = match task.await {
+        let (function, taken) = (self.clone(), delivery.clone());
+        let task = tokio::spawn(async move { function.message(taken, deadline_ms).await });
+        let failure = match task.await {
             Ok(Ok(End::Done)) => return None,
-            Ok(Ok(End::Again)) => return Some(Back { id, reason: "it is not done yet".into() }),
-            Ok(Err(error)) => (error.name(), error.may_pass(), error.to_string()),
-            Err(error) => ("Panicked", true, error.to_string()),
+            Ok(Ok(End::Again)) => {
+                return Some(Back { id: delivery.message_id, reason: "it is not done yet".into() });
+            }
+            Ok(Err(error)) => Failure::of(&error),
+            Err(error) => Failure::panicked(&error),
         };
-        Some(Back::new(id, kind, may_pass, reason))
+        self.failed(delivery, failure).await
+    }
+
+    /// Sets a message of ours aside that can never be handled. All else comes back.
+    async fn failed(&self, delivery: Delivery, failure: Failure) -> Option<Back> {
+        let id = delivery.message_id.clone();
+        let ours = delivery.queue.clone().filter(|queue| failure.is_final && queue.aside().is_some());
+        let Some(queue) = ours else { return Some(Back::new(id, failure)) };
+        match self.dispatcher.ports.queue.quarantine(&queue, &delivery.into(), &failure.reason).await {
+            Ok(()) => {
+                let Failure { kind, reason, .. } = failure;
+                tracing::warn!(
+                    message_id = id,
+                    kind,
+                    reason,
+                    "a message can never be handled and was set aside"
+                );
+                None
+            }
+            Err(error) => {
+                tracing::warn!(message_id = id, %error, "failed to set a message aside");
+                Some(Back::new(id, failure))
+            }
+        }
     }
 
     async fn message(&self, delivery: Delivery, deadline_ms: u64) -> Result<End, LambdaError> {
-        if delivery.is_plan {
+        if delivery.queue == Some(QueueName::Plan) {
             return self.plan(delivery, deadline_ms).await;
         }
         let malformed = |problem: String| LambdaError::MalformedEvent { door: Door::Sqs, problem };
@@ -121,14 +148,7 @@ impl Lambda {
     }
 
     async fn plan(&self, delivery: Delivery, deadline_ms: u64) -> Result<End, LambdaError> {
-        let message = Message {
-            id: delivery.message_id.unwrap_or_default(),
-            receipt: Receipt(delivery.receipt),
-            body: delivery.body,
-            receives: delivery.receives,
-            sent_at_ms: delivery.sent_at_ms,
-            dead_reason: None,
-        };
+        let message = Message::from(delivery);
         // Only patterns of local files spare anything, and these are refused at the doors.
         let spared = Path::new("");
         let (delay_ms, why, end) =
@@ -152,7 +172,7 @@ impl Lambda {
 
 /// A message that asks for a job.
 struct Job {
-    message_id: Option<String>,
+    delivery: Delivery,
     ask: (JobSpec, Origin),
 }
 
@@ -161,7 +181,7 @@ fn sorted(deliveries: Vec<Delivery>) -> (Vec<Job>, Vec<Delivery>) {
     let (mut jobs, mut others) = (Vec::new(), Vec::new());
     for delivery in deliveries {
         match job(&delivery) {
-            Some(ask) => jobs.push(Job { message_id: delivery.message_id, ask }),
+            Some(ask) => jobs.push(Job { delivery, ask }),
             None => others.push(delivery),
         }
     }
@@ -169,7 +189,7 @@ fn sorted(deliveries: Vec<Delivery>) -> (Vec<Job>, Vec<Delivery>) {
 }
 
 fn job(delivery: &Delivery) -> Option<(JobSpec, Origin)> {
-    if delivery.is_plan {
+    if delivery.queue == Some(QueueName::Plan) {
         return None;
     }
     let body: Value = serde_json::from_str(&delivery.body).ok()?;
@@ -197,8 +217,25 @@ struct Back {
 }
 
 impl Back {
-    fn new(id: Option<String>, kind: &str, may_pass: bool, reason: String) -> Self {
-        tracing::warn!(message_id = id, kind, may_pass, reason, "a message failed and comes back");
+    fn new(id: Option<String>, Failure { kind, is_final, reason }: Failure) -> Self {
+        tracing::warn!(message_id = id, kind, is_final, reason, "a message failed and comes back");
         Self { id, reason }
+    }
+}
+
+/// Why a message was not handled.
+struct Failure {
+    kind: &'static str,
+    is_final: bool,
+    reason: String,
+}
+
+impl Failure {
+    fn of(error: &LambdaError) -> Self {
+        Self { kind: error.name(), is_final: error.is_final(), reason: error.to_string() }
+    }
+
+    fn panicked(error: &JoinError) -> Self {
+        Self { kind: "Panicked", is_final: false, reason: error.to_string() }
     }
 }

@@ -1,6 +1,8 @@
 //! Records of an SQS event. Bodies stay text: a malformed one is its own record's trouble alone.
 
 use aws_lambda_events::sqs::SqsMessage;
+use gantz_core::ids::QueueName;
+use gantz_core::ports::{Message, Receipt};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,8 +21,8 @@ pub struct Delivery {
     pub receives: u32,
     /// When it was sent, milliseconds since the epoch.
     pub sent_at_ms: u64,
-    /// Whether it is the planner's.
-    pub is_plan: bool,
+    /// Which of ours it is from, if it is one of ours.
+    pub queue: Option<QueueName>,
 }
 
 /// Reads a record. One that is not as SQS writes it is read as if it were empty: it has no body that could be handled
@@ -37,11 +39,28 @@ pub(super) fn read(record: &Value) -> Delivery {
         message_id: record.message_id.filter(|id| !id.is_empty()),
         receipt: record.receipt_handle.unwrap_or_default(),
         body: record.body.unwrap_or_default(),
-        is_plan: record.event_source_arn.is_some_and(|arn| is_plan(&arn)),
+        queue: record.event_source_arn.and_then(|arn| queue(&arn)),
     }
 }
 
-/// Whether a queue is the planner's: it is called `plan`, behind the stack's prefix.
-fn is_plan(arn: &str) -> bool {
-    arn.rsplit(':').next().is_some_and(|name| name == "plan" || name.ends_with("-plan"))
+/// Whether a queue is one of ours, by what it is called behind the stack's prefix.
+fn queue(arn: &str) -> Option<QueueName> {
+    let name = arn.rsplit(':').next()?;
+    [QueueName::Plan, QueueName::Ingest].into_iter().find(|queue| {
+        let prefix = name.strip_suffix(&queue.to_string());
+        prefix.is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('-'))
+    })
+}
+
+impl From<Delivery> for Message {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.message_id.unwrap_or_default(),
+            receipt: Receipt(delivery.receipt),
+            body: delivery.body,
+            receives: delivery.receives,
+            sent_at_ms: delivery.sent_at_ms,
+            dead_reason: None,
+        }
+    }
 }

@@ -73,6 +73,11 @@ impl Door {
         }
     }
 
+    /// Whether somebody waits for the answer, and learns from it why a submission was refused.
+    pub(super) fn is_attended(self) -> bool {
+        matches!(self, Self::Http | Self::Invoke)
+    }
+
     /// A job that came through this door, and how its id is derived.
     pub(super) fn told(self, mut spec: JobSpec, occurrence: Option<String>) -> (JobSpec, Origin) {
         if spec.job_id.is_none() && spec.idempotency_key.is_none() {

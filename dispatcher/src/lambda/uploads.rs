@@ -32,13 +32,17 @@ pub(super) async fn dispatch(
             Err(reason) => failures.push(reason),
         }
     }
+    let mut is_final = true;
     let mut jobs = Vec::new();
-    for (place, answer) in places.into_iter().zip(dispatcher.submit_all(asked).await) {
+    for (place, answer) in places.into_iter().zip(dispatcher.submit_unattended(asked).await) {
         match answer {
             Ok(Submitted { record, created }) => {
                 jobs.push(json!({"job_id": record.id, "status": record.status, "created": created}));
             }
-            Err(error) => failures.push(format!("{place}: {error}")),
+            Err(error) => {
+                is_final &= error.is_final();
+                failures.push(format!("{place}: {error}"));
+            }
         }
     }
     if failures.is_empty() {
@@ -46,7 +50,7 @@ pub(super) async fn dispatch(
     }
     let failed = failures.len();
     failures.truncate(REASONS_MAX);
-    Err(LambdaError::Uploads { failed, all, reasons: failures.join("; ") })
+    Err(LambdaError::Uploads { failed, all, is_final, reasons: failures.join("; ") })
 }
 
 /// The jobs that an upload starts, one for each trigger.

@@ -198,7 +198,7 @@ pub(crate) fn new_job(tool: &ToolSpec, id: JobId, place: Place, submitted: &Valu
 /// When the manifest has none; with a suggestion.
 pub fn find_tool<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a ToolSpec, Rejection> {
     manifest.tool(name).ok_or_else(|| Rejection::UnknownTool {
-        tool: name.chars().take(80).collect(),
+        tool: name.chars().take(limits::NAME_SHOWN_MAX_CHARS).collect(),
         suggestion: manifest.suggest_tool(name).map(str::to_owned),
     })
 }
@@ -266,7 +266,7 @@ pub fn deadline_ms(deadline: Option<&Instant>, now_ms: u64, delay_ms: u64) -> Re
 
 /// A caller's text as an error repeats it.
 fn shown(text: &str) -> String {
-    text.chars().take(80).collect()
+    text.chars().take(limits::NAME_SHOWN_MAX_CHARS).collect()
 }
 
 fn delay_ms(delay: &Span) -> Result<u64, Rejection> {

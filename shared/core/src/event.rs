@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::batch::{BatchRecord, BatchView};
 use crate::ids::JobId;
 use crate::job::{JobRecord, JobResult, JobStatus};
+use crate::refuse::is_refusal;
 
 /// The `source` of every event.
 pub const SOURCE: &str = "gantz";
@@ -15,7 +16,7 @@ pub const SOURCE: &str = "gantz";
 pub struct Event {
     /// The job or batch that ended. Delivery is at least once: consumers drop a second event of the same job.
     pub job_id: JobId,
-    /// `Gantz Job Succeeded`, `Gantz Batch Failed` and so on.
+    /// `Gantz Job Succeeded`, `Gantz Job Rejected`, `Gantz Batch Failed` and so on.
     pub detail_type: String,
     /// The event's content.
     pub detail: Value,
@@ -49,7 +50,10 @@ pub fn completion(row: &JobRecord) -> Option<Event> {
     }
     Some(Event {
         job_id: row.id.clone(),
-        detail_type: format!("Gantz Job {}", ending_in_words(row.status)?),
+        detail_type: format!(
+            "Gantz Job {}",
+            if is_refusal(row) { "Rejected" } else { ending_in_words(row.status)? }
+        ),
         detail: Value::Object(detail),
         time_ms: row.finished_at_ms?,
     })

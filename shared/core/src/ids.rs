@@ -122,7 +122,7 @@ impl Tenant {
     }
 }
 
-/// A queue: a lane's jobs, a lane's dead letters, or the planner's pages.
+/// A queue: a lane's jobs, a lane's dead letters, the planner's pages, or submissions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QueueName {
     /// Jobs waiting in a lane.
@@ -133,6 +133,10 @@ pub enum QueueName {
     Parked(Lane),
     /// Pages of batches still to be planned.
     Plan,
+    /// Submissions that nobody waits for.
+    Ingest,
+    /// Those of them that became no jobs: kept for people.
+    Refused,
     /// One of a lane's, first in, first out: `.fifo` ends its name, and what stands behind it is of the same kind.
     Fifo(Box<QueueName>),
 }
@@ -147,17 +151,19 @@ impl QueueName {
         match self {
             Self::Lane(lane) => Some(Self::Dead(lane.clone())),
             Self::Dead(lane) => Some(Self::Parked(lane.clone())),
-            Self::Parked(_) | Self::Plan => None,
+            Self::Ingest => Some(Self::Refused),
+            Self::Parked(_) | Self::Plan | Self::Refused => None,
             Self::Fifo(queue) => Some(Self::Fifo(Box::new(queue.aside()?))),
         }
     }
 
-    /// The lane's queue that these dead letters come from; `None` for other queues.
+    /// The queue that these dead letters come from; `None` for other queues.
     pub fn home(&self) -> Option<Self> {
         match self {
             Self::Dead(lane) => Some(Self::Lane(lane.clone())),
             Self::Fifo(queue) => Some(Self::Fifo(Box::new(queue.home()?))),
-            Self::Lane(_) | Self::Parked(_) | Self::Plan => None,
+            Self::Refused => Some(Self::Ingest),
+            Self::Lane(_) | Self::Parked(_) | Self::Plan | Self::Ingest => None,
         }
     }
 
@@ -174,6 +180,8 @@ impl fmt::Display for QueueName {
             Self::Dead(lane) => write!(f, "dead-{lane}"),
             Self::Parked(lane) => write!(f, "parked-{lane}"),
             Self::Plan => f.write_str("plan"),
+            Self::Ingest => f.write_str("ingest"),
+            Self::Refused => f.write_str("ingest-dead"),
             Self::Fifo(queue) => write!(f, "{queue}{FIFO_SUFFIX}"),
         }
     }

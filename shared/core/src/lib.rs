@@ -26,6 +26,7 @@ pub mod event;
 pub mod history;
 pub mod job;
 pub mod json;
+pub mod refuse;
 
 pub mod batch;
 pub mod lifecycle;

@@ -17,6 +17,8 @@ pub const BATCH_SHARD_CHILDREN: u32 = 200;
 pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
 /// A tenant's name: the length of an SQS `MessageGroupId`.
 pub const TENANT_MAX_CHARS: usize = 128;
+/// A name that breaks its rule, as far as errors and rows repeat it.
+pub const NAME_SHOWN_MAX_CHARS: usize = 80;
 /// What a person calls a job (a file's path, a line's number): enough to find it, small enough for a row.
 pub const LABEL_MAX_BYTES: usize = 256;
 

@@ -62,7 +62,7 @@ impl ObjectPrefix {
 
 /// A caller's text as an error repeats it.
 fn shown(text: &str) -> String {
-    text.chars().take(80).collect()
+    text.chars().take(crate::limits::NAME_SHOWN_MAX_CHARS).collect()
 }
 
 /// The rule of S3 that a bucket's name breaks.

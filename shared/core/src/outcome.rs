@@ -100,6 +100,8 @@ pub enum ErrorKind {
     Invalid,
     /// The manifest has no such tool.
     UnknownTool,
+    /// The submission is larger than what is accepted.
+    TooLarge,
     /// The worker has no handler of the tool's name.
     HandlerUnavailable,
     /// The message on the queue is not an envelope that this version reads.

@@ -74,4 +74,18 @@ impl JobSpec {
             label: None,
         }
     }
+
+    /// What can be told of a call that is written wrongly: enough to record, under the id that it would have had, that
+    /// it was refused. `None` if it names no tool.
+    pub fn salvaged(asked: &Value) -> Option<Self> {
+        let text = |name: &str| asked[name].as_str().map(str::to_owned);
+        let parameters = asked.get("parameters").filter(|parameters| parameters.is_object());
+        Some(Self {
+            job_id: text("job_id"),
+            idempotency_key: text("idempotency_key"),
+            tenant: text("tenant"),
+            lane: text("lane"),
+            ..Self::new(text("tool")?, parameters.cloned().unwrap_or_else(empty_object))
+        })
+    }
 }

@@ -108,6 +108,6 @@ async fn a_damaged_message_does_not_stop_its_queue() {
     assert_eq!(messages.len(), 2);
     assert_eq!(messages[1].body, "healthy");
     store.quarantine(&lane, &messages[0], "unreadable").await.unwrap();
-    let dead = store.view().dead_letters(&Lane::default_lane(), 10).await.unwrap();
+    let dead = store.view().dead_letters(&lane, 10).await.unwrap();
     assert_eq!(dead.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(), ["unreadable"]);
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gantz_core::batch::{BatchProgress, BatchRecord, ShardRecord};
-use gantz_core::ids::{JobId, Lane, QueueName};
+use gantz_core::ids::{JobId, QueueName};
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{BlobError, JobFilter, JobPage, PortResult};
 use rusqlite::params;
@@ -136,12 +136,12 @@ impl View {
         self.readers.call(move |connection| events::after(connection, after, limit)).await
     }
 
-    /// What a lane's workers set aside, oldest first.
+    /// What was set aside from a queue, oldest first.
     ///
     /// # Errors
     /// See [`View::job`].
-    pub async fn dead_letters(&self, lane: &Lane, limit: usize) -> PortResult<Vec<DeadLetter>> {
-        let name = QueueName::Dead(lane.clone()).to_string();
+    pub async fn dead_letters(&self, home: &QueueName, limit: usize) -> PortResult<Vec<DeadLetter>> {
+        let Some(name) = home.aside().map(|aside| aside.to_string()) else { return Ok(Vec::new()) };
         self.readers.call(move |connection| queue::dead_letters(connection, &name, limit)).await
     }
 

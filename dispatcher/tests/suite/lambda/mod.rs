@@ -7,3 +7,4 @@ mod http;
 mod planning;
 mod promises;
 mod properties;
+mod refused;

@@ -136,10 +136,10 @@ async fn what_a_queue_cannot_deliver_now_comes_back_and_is_accepted_then() {
 async fn what_an_event_asks_for_in_vain_is_an_error_with_its_reason() {
     let world = World::new();
     let error = world.held_back().handle(&event("eventbridge_job"), &invocation(60_000)).await.unwrap_err();
-    assert_eq!((error.name(), error.may_pass()), ("Backlog", true));
-    let error = world.handle(&event("eventbridge_job_unknown_tool")).await.unwrap_err();
-    assert_eq!((error.name(), error.may_pass()), ("Rejected", false));
-    assert!(error.to_string().contains("did you mean `echo`?"), "{error}");
+    assert_eq!((error.name(), error.is_final()), ("Backlog", false));
+    let error = world.handle(&event("direct_without_parameters")).await.unwrap_err();
+    assert_eq!((error.name(), error.is_final()), ("Rejected", true));
+    assert!(error.to_string().contains("/text"), "{error}");
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn the_same_id_with_other_parameters_is_a_conflict() {
 #[tokio::test]
 async fn a_failed_message_is_named_once() {
     let world = World::new();
-    let twice = message("ingest", "message-1", "r1", "{");
+    let twice = message("somebodys-own", "message-1", "r1", "{");
     let answer = world.handle(&json!({"Records": [twice, twice]})).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "message-1"}]}));
 }

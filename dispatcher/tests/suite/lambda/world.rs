@@ -10,7 +10,7 @@ use gantz_core::manifest::Manifest;
 use gantz_core::ports::{JobFilter, Ports};
 use gantz_dispatcher::Dispatcher;
 use gantz_dispatcher::lambda::{Invocation, Lambda, LambdaError};
-use gantz_embedded::{Directory, Embedded, Settings};
+use gantz_embedded::{Directory, Embedded, Settings, View};
 use gantz_testkit::builders::{NOW_MS, job_id};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -40,6 +40,7 @@ pub(crate) struct World {
     pub(crate) function: Lambda,
     pub(crate) ports: Ports,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) view: View,
     lines: Arc<Mutex<Vec<String>>>,
     _folder: TempDir,
 }
@@ -51,14 +52,16 @@ impl World {
 
     pub(crate) fn of(manifest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports = Ports::of(open(folder.path()));
+        let store = open(folder.path());
+        let view = store.view().clone();
+        let ports = Ports::of(store);
         let manifest = Arc::new(Manifest::parse("gantz.yaml", manifest).unwrap());
         let next = AtomicU64::new(0);
         let entropy = Entropy::new(move || next.fetch_add(1, Ordering::Relaxed));
         let dispatcher = Dispatcher::new(ports.clone(), manifest, clock(), entropy);
         let lines = Arc::new(Mutex::new(Vec::new()));
         let function = function(dispatcher.clone(), &lines);
-        Self { function, ports, dispatcher, lines, _folder: folder }
+        Self { function, ports, dispatcher, view, lines, _folder: folder }
     }
 
     /// A function over the same backend that holds back whatever it is asked for.

@@ -33,7 +33,7 @@ pub use finish::{
 pub use keep::{KeepVerdict, keep, lacks_parameters};
 
 use crate::envelope::Parameters;
-use crate::job::{JobRecord, JobResult, JobStatus, expires_at_s};
+use crate::job::{JobRecord, JobResult, JobStatus, NewJob, expires_at_s};
 use crate::outcome::{ErrorKind, JobError};
 
 /// What a decision changes.
@@ -148,6 +148,12 @@ impl Ending {
     /// The parameters to be kept.
     pub fn parameters(&self) -> Option<&Parameters> {
         self.parameters.as_ref()
+    }
+
+    /// The row of a job that ends as it is recorded.
+    pub(crate) fn at_once(&self, job: NewJob) -> JobRecord {
+        let created_at_ms = job.created_at_ms;
+        self.apply(&JobRecord::queued(job), None, created_at_ms)
     }
 
     /// How a job that nobody holds ends: so, or in doubt if its tool must not run twice and may have run.

@@ -293,11 +293,7 @@ impl State {
 
     /// Moves a message to where its queue's outcasts go.
     fn bury(&mut self, queue: &QueueName, number: u64, reason: Option<&str>) {
-        let grave = match queue {
-            QueueName::Lane(lane) => QueueName::Dead(lane.clone()),
-            QueueName::Dead(lane) => QueueName::Parked(lane.clone()),
-            QueueName::Parked(_) | QueueName::Plan | QueueName::Fifo(_) => return,
-        };
+        let Some(grave) = queue.aside() else { return };
         self.note("queue", || format!("m{number} of {queue} goes to {grave}"));
         let now_ms = self.now_ms;
         if let Some(message) = self.queues.remove(queue, number) {

@@ -109,7 +109,7 @@ async fn a_job_whose_row_cannot_be_read_stays_for_people_and_harms_no_other() {
     assert_eq!(fleet.finished(&healthy).await.status, JobStatus::Succeeded);
     fleet.until_depth(&dead(), |depth| depth.delayed == 1).await;
     fleet.drained().await;
-    let letters = fleet.store.view().dead_letters(&Lane::default_lane(), 10).await.unwrap();
+    let letters = fleet.store.view().dead_letters(&lane(), 10).await.unwrap();
     assert!(letters[0].reason.contains("`ASLEEP` is no status"), "{letters:?}");
     assert_eq!(fleet.journal.of(&damaged), []);
     stop(switch, handler).await;
