@@ -7,7 +7,7 @@ use gantz_core::admit::Origin;
 use gantz_core::ids::Lane;
 use gantz_core::manifest::Manifest;
 use gantz_core::outcome::Outcome;
-use gantz_core::ports::Ports;
+use gantz_core::ports::{Limits, Ports};
 use gantz_core::tool::{Call, Tool};
 use gantz_dispatcher::Dispatcher;
 use gantz_embedded::{Directory, Embedded, Settings};
@@ -16,6 +16,7 @@ use gantz_workers::{Phase, Registry, Switch, ToolSettings, Toolbox, Worker, mach
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+/// A manifest with one tool, less its policy.
 const MANIFEST: &str = "
 name: load-test
 version: 1.0.0
@@ -23,8 +24,7 @@ tools:
   noop:
     description: Does nothing.
     handler: test.noop
-    parameters:
-      n: {type: integer}
+    parameters: {n: {type: integer}}
 ";
 
 type Failure = Box<dyn std::error::Error>;
@@ -56,10 +56,20 @@ pub(crate) struct Working {
 
 impl Fleet {
     pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
+        Self::with(dir, "", |limits| limits)
+    }
+
+    /// A fleet whose tool has this policy, a line of the manifest, and whose limits are wrapped.
+    pub(crate) fn with(
+        dir: &Path,
+        policy: &str,
+        wrap: impl FnOnce(Arc<dyn Limits>) -> Arc<dyn Limits>,
+    ) -> Result<Self, Failure> {
         let (clock, entropy) = (machine::clock(), machine::entropy());
         let embedded = Embedded::open(Directory::create(dir)?, clock.clone(), Settings::default())?;
-        let ports = Ports::of(embedded);
-        let manifest = Arc::new(Manifest::parse("load-test", MANIFEST)?);
+        let mut ports = Ports::of(embedded);
+        ports.limits = wrap(ports.limits);
+        let manifest = Arc::new(Manifest::parse("load-test", &format!("{MANIFEST}    {policy}\n"))?);
         let settings = ToolSettings { base_dir: dir.to_owned(), http: HttpClient::new(clock.clone()) };
         let tools = Toolbox::build(&manifest, &Registry::default().with(Noop), &settings)?;
         let dispatcher = Dispatcher::new(ports.clone(), manifest, clock.clone(), entropy.clone());

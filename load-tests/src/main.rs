@@ -1,11 +1,13 @@
 //! Measures Gantz on this machine, and what bounds it, in one run.
 //!
-//! `cargo run --release -p gantz-load-tests -- single-node`, and after `cargo build --release --bins`
+//! `cargo run --release -p gantz-load-tests -- single-node`, `-- rate` or `-- agent`, and after `cargo build --release --bins`
 //! `target/release/gantz-load-tests cold-start` and `target/release/gantz-load-tests startup`.
 
+mod agent;
 mod ceiling;
 mod cold_start;
 mod fleet;
+mod rate;
 mod single_node;
 mod startup;
 
@@ -27,6 +29,10 @@ struct Arguments {
 enum Scenario {
     /// No-op jobs on one machine, flushed to disk at every commit: throughput and latency, beside raw SQLite.
     SingleNode(single_node::Options),
+    /// A rate limit of the fleet: what several workers make of it, and the writes that it takes.
+    Rate(rate::Options),
+    /// A quick tool called over MCP, beside a server of the same SDK without jobs.
+    Agent(agent::Options),
     /// The functions' programs: their sizes, and their starts beside that of a function that does nothing.
     ColdStart(cold_start::Options),
     /// The command itself: how long it takes to start and to answer.
@@ -38,6 +44,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     match arguments.scenario {
         Scenario::SingleNode(options) => single_node::run(&arguments.dir, &options).await,
+        Scenario::Rate(options) => rate::run(&arguments.dir, &options).await,
+        Scenario::Agent(options) => agent::run(&arguments.dir, &options).await,
         Scenario::ColdStart(options) => cold_start::run(&options).await,
         Scenario::Startup(options) => startup::run(&arguments.dir, &options).await,
     }

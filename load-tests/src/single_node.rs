@@ -64,7 +64,7 @@ pub(crate) async fn run(dir: &Path, options: &Options) -> Result<(), Failure> {
 async fn drained(dir: &Path, options: &Options) -> Result<f64, Failure> {
     let scratch = tempfile::tempdir_in(dir)?;
     let fleet = Fleet::open(scratch.path())?;
-    submit_all(&fleet, options).await?;
+    submit_all(&fleet, options.jobs, options.submitters).await?;
     let started = Instant::now();
     let working = fleet.work(options.concurrency);
     until_drained(&fleet).await?;
@@ -79,7 +79,7 @@ async fn at_once(dir: &Path, options: &Options) -> Result<f64, Failure> {
     let fleet = Fleet::open(scratch.path())?;
     let working = fleet.work(options.concurrency);
     let started = Instant::now();
-    submit_all(&fleet, options).await?;
+    submit_all(&fleet, options.jobs, options.submitters).await?;
     until_drained(&fleet).await?;
     let took = started.elapsed();
     working.stop().await?;
@@ -114,12 +114,13 @@ async fn outcome(fleet: &Fleet, id: &JobId, mut seen_ms: u64) -> Result<(), Fail
     }
 }
 
-async fn submit_all(fleet: &Fleet, options: &Options) -> Result<(), Failure> {
-    let share = options.jobs.div_ceil(options.submitters);
+/// Submits so many jobs, some at once.
+pub(crate) async fn submit_all(fleet: &Fleet, jobs: u32, submitters: u32) -> Result<(), Failure> {
+    let share = jobs.div_ceil(submitters).max(1);
     let mut tasks = tokio::task::JoinSet::new();
-    for first in (0..options.jobs).step_by(share as usize) {
+    for first in (0..jobs).step_by(share as usize) {
         let dispatcher = fleet.dispatcher.clone();
-        let last = (first + share).min(options.jobs);
+        let last = (first + share).min(jobs);
         tasks.spawn(async move {
             for n in first..last {
                 dispatcher.submit(spec(n), &ORIGIN).await?;
@@ -134,7 +135,7 @@ async fn submit_all(fleet: &Fleet, options: &Options) -> Result<(), Failure> {
 }
 
 /// A message is deleted after its job's outcome is recorded and published, so an empty queue says that all is done.
-async fn until_drained(fleet: &Fleet) -> Result<(), Failure> {
+pub(crate) async fn until_drained(fleet: &Fleet) -> Result<(), Failure> {
     let queue = QueueName::Lane(Lane::default_lane());
     let mut ticks = tokio::time::interval(Duration::from_millis(2));
     loop {
@@ -150,7 +151,8 @@ fn spec(n: u32) -> JobSpec {
     JobSpec::new("noop", json!({ "n": n }))
 }
 
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+/// The value below which that share lies.
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,

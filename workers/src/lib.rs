@@ -17,7 +17,6 @@ pub mod process;
 
 mod gate;
 mod keep;
-mod pace;
 mod run;
 
 pub use delivery::{Delivery, Disposition, Slot, Tenure};

@@ -3,6 +3,7 @@
 //! Order is law. The message that is still on the queue is the outbox: a crash anywhere in here leads to a redelivery
 //! that finds the row as it was left and repeats the rest, and every step may be repeated.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use gantz_core::envelope::{Envelope, EnvelopeError, Parameters};
@@ -15,6 +16,7 @@ use gantz_core::lifecycle::{
 use gantz_core::limits::{INLINE_RESULT_MAX_BYTES, LEASE_MS, RESULT_MAX_BYTES, SETTLE_MARGIN_MS};
 use gantz_core::manifest::ToolSpec;
 use gantz_core::outcome::{ErrorKind, Failure, JobError, Outcome, Retry};
+use gantz_core::policy::ToolPolicy;
 use gantz_core::ports::{BlobError, BlobStore, PortError, PortResult, Ports, Postponed, read_parameters};
 use gantz_core::retry;
 use gantz_core::settle::{AttemptEnd, Settlement, settle};
@@ -22,7 +24,7 @@ use gantz_core::tool::Call;
 use serde_json::Value;
 
 use crate::delivery::{Delivery, Disposition};
-use crate::gate::{Admission, Gates, Pass};
+use crate::gate::{Admission, Gates, Pass, Wish};
 use crate::metrics::{Measure, Observer};
 use crate::registry::{ReadyTool, Toolbox};
 use crate::run::{Attempt, RunEnd};
@@ -110,7 +112,14 @@ impl Worker {
         };
 
         // Gate: before the claim, so that waiting costs no attempt.
-        let pass = match self.gates.admit(&envelope.job.tool, &tool.spec.policy).await {
+        let parameters = self.key_parameters(&envelope, &tool.spec.policy).await?;
+        let wish = Wish {
+            tool: &envelope.job.tool,
+            tenant: &envelope.job.tenant,
+            parameters: &parameters,
+            receives: delivery.message.receives,
+        };
+        let pass = match self.gates.admit(wish, &tool.spec.policy).await? {
             Admission::Go(pass) => pass,
             Admission::Later { delay_ms, why } => {
                 let claim = self.claim_for(&envelope, delivery);
@@ -125,7 +134,7 @@ impl Worker {
         let row = match self.claimed(&envelope, verdict).await? {
             Claimed::Granted(row) => row,
             Claimed::Not(disposition) => {
-                self.gates.give_back(&envelope.job.tool, pass).await;
+                self.gates.give_back(pass).await;
                 return Ok(disposition);
             }
         };
@@ -139,11 +148,11 @@ impl Worker {
             RunEnd::Ended(end) => end,
             RunEnd::LeaseLost => {
                 tracing::warn!(job_id = %held.id, attempt = held.attempt, "lost the lease while running");
-                self.gates.give_back(&row.tool, pass).await;
+                self.gates.give_back(pass).await;
                 return Ok(Disposition::Leave);
             }
         };
-        self.report(&row.tool, pass, &end).await;
+        self.report(pass, &end).await;
 
         // Settle, record.
         let retry = tool.spec.policy.retry;
@@ -154,6 +163,26 @@ impl Worker {
             Settlement::Release(release) => return self.release(delivery, &held, release).await,
         };
         self.finish(delivery, &held, ending).await
+    }
+
+    /// What limits by a parameter are counted by: the parameters, fetched if they travel by reference and one is needed.
+    /// Those that can never be had end their job later, and count together.
+    async fn key_parameters<'e>(
+        &self,
+        envelope: &'e Envelope,
+        policy: &ToolPolicy,
+    ) -> PortResult<Cow<'e, Value>> {
+        if policy.key_parameters().next().is_none() {
+            return Ok(Cow::Owned(Value::Null));
+        }
+        match &envelope.parameters {
+            Parameters::Inline(value) => Ok(Cow::Borrowed(value)),
+            by_reference => match read_parameters(&*self.ports.blobs, by_reference.clone()).await {
+                Ok(value) => Ok(Cow::Owned(value)),
+                Err(BlobError::Port(error)) if error.is_transient() => Err(error),
+                Err(_) => Ok(Cow::Owned(Value::Null)),
+            },
+        }
     }
 
     /// When another worker may look at what this one cannot handle.
@@ -257,15 +286,15 @@ impl Worker {
 
     /// Tells the breaker. What another attempt could mend speaks against the dependency; a job's own fault, or its
     /// cancellation, does not.
-    async fn report(&self, tool: &str, pass: Pass, end: &AttemptEnd) {
+    async fn report(&self, pass: Pass, end: &AttemptEnd) {
         let success = match end {
             AttemptEnd::Answered(Outcome::Done(_)) => true,
             AttemptEnd::Answered(Outcome::Failed(Failure { retry, .. })) => *retry == Retry::Never,
             AttemptEnd::TimedOut(_) | AttemptEnd::Panicked(_) => false,
             // The call did not end by itself: it says nothing.
-            _ => return self.gates.give_back(tool, pass).await,
+            _ => return self.gates.give_back(pass).await,
         };
-        self.gates.report(tool, pass, success).await;
+        self.gates.report(pass, success).await;
     }
 
     /// The ending of a job that produced `value`: by reference if it is large, a failure if it is too large.

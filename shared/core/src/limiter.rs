@@ -37,6 +37,14 @@ impl RateLimit {
         burst
     }
 
+    /// The same rate, with room for what comes due within so many milliseconds: for [tokens taken
+    /// ahead](crate::ahead).
+    #[must_use]
+    pub fn ahead(&self, ms: u64) -> Self {
+        let more = u32::try_from(ms.saturating_mul(1_000) / self.interval_us()).unwrap_or(u32::MAX);
+        Self { burst: self.burst.saturating_add(more), ..*self }
+    }
+
     /// Calls per second.
     pub fn per_second(&self) -> f64 {
         self.per_second

@@ -117,6 +117,11 @@ pub const NOT_HERE_MS: u64 = 1_000;
 
 /// The longest that such a message waits: whoever brings the worker up to date does not want to wait longer.
 pub const NOT_HERE_MAX_MS: u64 = 900_000;
+/// The first ceiling of the wait for room among a tool's calls at once, and the last: a call may end at any time, and a
+/// hundred receives must last for hours.
+pub const NO_ROOM_MS: u64 = 500;
+/// See [`NO_ROOM_MS`].
+pub const NO_ROOM_MAX_MS: u64 = 5 * 60 * 1_000;
 
 /// Times that a dead-lettered message whose job may still run is put back. A thousand deliveries, up to fifteen minutes
 /// apart, bring a job to its deadline behind a rate limit or an open breaker; one that dies under all of them never ran.

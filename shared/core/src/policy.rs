@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::breaker::BreakerPolicy;
+pub use crate::limit_key::LimitKey;
 pub use crate::limiter::RateLimit;
 pub use crate::retry::RetryPolicy;
 
@@ -63,6 +64,75 @@ impl Effects {
     }
 }
 
+/// A rate limit, and which calls it counts together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RateRule {
+    /// How many calls.
+    pub limit: RateLimit,
+    /// Whose calls.
+    pub scope: Scope,
+    /// Which of the tool's calls.
+    pub key: LimitKey,
+}
+
+/// Whose calls a rate limit counts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// Those of each worker process by itself.
+    #[default]
+    Process,
+    /// Those of all workers.
+    Fleet,
+}
+
+impl Scope {
+    /// The name in manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Fleet => "fleet",
+        }
+    }
+}
+
+/// A bound of calls at once in each worker process, and which calls it counts together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConcurrencyRule {
+    /// Calls at once, 1 to [`ConcurrencyRule::MAX`].
+    pub max: u32,
+    /// Which of the tool's calls.
+    pub key: LimitKey,
+}
+
+impl ConcurrencyRule {
+    /// More calls at once than a process ever has.
+    pub const MAX: u32 = 10_000;
+}
+
+/// A breaker, and which calls it counts together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BreakerRule {
+    /// When it opens, and for how long.
+    pub policy: BreakerPolicy,
+    /// Which of the tool's calls.
+    pub key: LimitKey,
+}
+
+impl ToolPolicy {
+    /// Each parameter whose value tells apart what is counted together.
+    pub fn key_parameters(&self) -> impl Iterator<Item = &str> {
+        let keys = [
+            self.rate_limit.as_ref().map(|rule| &rule.key),
+            self.concurrency.as_ref().map(|rule| &rule.key),
+            self.breaker.as_ref().map(|rule| &rule.key),
+        ];
+        keys.into_iter().flatten().filter_map(|key| match key {
+            LimitKey::Parameter(name) => Some(name.as_str()),
+            LimitKey::Tool | LimitKey::Tenant => None,
+        })
+    }
+}
+
 /// How a tool is run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolPolicy {
@@ -71,9 +141,11 @@ pub struct ToolPolicy {
     /// Attempts and the waits between them.
     pub retry: RetryPolicy,
     /// Calls per second, if bounded.
-    pub rate_limit: Option<RateLimit>,
+    pub rate_limit: Option<RateRule>,
+    /// Calls at once, if bounded.
+    pub concurrency: Option<ConcurrencyRule>,
     /// When to stop calling a dependency that fails, if at all.
-    pub breaker: Option<BreakerPolicy>,
+    pub breaker: Option<BreakerRule>,
     /// What a second run would do.
     pub effects: Effects,
     /// The queue its jobs wait in.

@@ -20,6 +20,13 @@ pub fn not_here_ms(receives: u32, random: u64) -> u64 {
     ceiling_ms / 2 + uniform(random, ceiling_ms / 2)
 }
 
+/// How long a message waits whose tool has all the calls under way that it may have, by how often it was received:
+/// anything up to a ceiling that doubles with each receive, since nobody knows when a call ends.
+pub fn no_room_ms(receives: u32, random: u64) -> u64 {
+    let doublings = receives.saturating_sub(1).min(16);
+    uniform(random, (limits::NO_ROOM_MS << doublings).min(limits::NO_ROOM_MAX_MS)).max(1)
+}
+
 /// How often and how patiently a tool is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {

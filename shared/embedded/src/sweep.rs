@@ -16,6 +16,8 @@ use crate::open::Embedded;
 const SWEEP_ROWS: i64 = 500;
 /// As [`SWEEP_ROWS`], of events, which are deleted without looking at an index.
 const SWEEP_EVENTS: usize = 2_000;
+/// Times of a limit that have passed for so long say nothing to anybody.
+const LIMIT_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 
 impl Embedded {
     /// Deletes what expired before now: jobs with their notes, events, batches, and blobs and spooled input that are
@@ -91,8 +93,12 @@ fn sweep_events(connection: &Connection, now_ms: u64) -> rusqlite::Result<usize>
         .execute(params![now_ms.saturating_sub(RETENTION_MS), SWEEP_EVENTS])
 }
 
-/// Batches; returns when the oldest message that is still on a queue was sent.
+/// Limits and batches; returns when the oldest message that is still on a queue was sent.
 fn sweep_rest(connection: &Connection, now_ms: u64) -> rusqlite::Result<u64> {
+    // A row of a limit says nothing once the times in it have passed, and there may be one for each tenant.
+    connection
+        .prepare_cached("DELETE FROM limits WHERE max(tat_us / 1000, open_until, probe_until) < ?1")?
+        .execute([now_ms.saturating_sub(LIMIT_KEPT_MS)])?;
     let oldest_ms = now_ms.saturating_sub(RETENTION_MS);
     connection
         .prepare_cached(

@@ -86,7 +86,7 @@ async fn run(worker: &Worker, queue: &QueueName, message: Message, tenure: Tenur
     match worker.process(&delivery).await {
         Disposition::Acknowledge => ended(worker, id).await,
         Disposition::Postpone { delay_ms, why } => match why {
-            Postponed::RateLimited | Postponed::BreakerOpen => {
+            Postponed::RateLimited | Postponed::NoRoom | Postponed::BreakerOpen => {
                 End::error(503, format!("the tool takes no calls for {delay_ms} ms: {}", why.as_str()))
             }
             Postponed::UnknownTool | Postponed::LaterVersion => {

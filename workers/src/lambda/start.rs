@@ -22,6 +22,8 @@ use crate::tools::http::HttpClient;
 pub const CONFIG: &str = "GANTZ_CONFIG";
 /// What is logged: a level of `error`, `warn`, `info`, `debug`, `trace`, or directives of `tracing`.
 pub const LOG_FILTER: &str = "RUST_LOG";
+/// A level alone, where there is no [`LOG_FILTER`].
+pub const LOG_LEVEL: &str = "LOG_LEVEL";
 /// Where Lambda unpacks a function.
 const TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
 
@@ -59,8 +61,9 @@ pub struct Project {
 
 /// Logs to stdout as JSON, one line each. Lambda's log lines are whole as soon as they are written: nothing is buffered.
 pub fn trace(look_up: impl Fn(&str) -> Option<String>) {
-    let wanted = look_up(LOG_FILTER).filter(|wanted| !wanted.is_empty()).unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = [LOG_FILTER, LOG_LEVEL].into_iter().filter_map(look_up).find(|wanted| !wanted.is_empty());
+    let filter = wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(false).init();
 }
 

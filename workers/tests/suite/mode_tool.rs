@@ -152,6 +152,11 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// Everything that happened, in order.
+    pub(crate) fn all(&self) -> Vec<Entry> {
+        self.entries.borrow().clone()
+    }
+
     /// Every call that started, in order.
     pub(crate) fn starts(&self) -> Vec<Entry> {
         self.entries.borrow().iter().filter(|entry| entry.what == What::Started).cloned().collect()

@@ -134,6 +134,8 @@ pub enum Postponed {
     BreakerOpen,
     /// The tool's rate limit is used up.
     RateLimited,
+    /// The tool has all the calls under way that it may have.
+    NoRoom,
     /// The worker's manifest has no such tool: another worker's may.
     UnknownTool,
     /// A later version wrote the message: a later worker reads it.
@@ -152,6 +154,7 @@ impl Postponed {
             Self::LeaseHeld => "lease_held",
             Self::BreakerOpen => "breaker_open",
             Self::RateLimited => "rate_limited",
+            Self::NoRoom => "no_room",
             Self::UnknownTool => "unknown_tool",
             Self::LaterVersion => "later_version",
             Self::HandedBack => "handed_back",

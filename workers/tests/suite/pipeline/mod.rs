@@ -17,6 +17,7 @@ mod fan_in;
 mod heartbeat;
 mod kept;
 mod large_payloads;
+mod limits;
 mod rate_limit;
 mod retry;
 mod shutdown;

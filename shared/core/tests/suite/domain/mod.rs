@@ -11,6 +11,7 @@ mod job;
 mod kept;
 mod lifecycle;
 mod limiter;
+mod limits;
 mod protocol;
 mod retry;
 mod settle;

@@ -1,0 +1,111 @@
+//! The fleet's rate limit: several workers on one data directory that share it, at the rate they keep and at the writes
+//! that it takes them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use clap::Args;
+use comfy_table::{Table, presets};
+use gantz_core::limiter::{RateLimit, Taken};
+use gantz_core::ports::{BreakerState, Limits, PortResult};
+
+use crate::fleet::Fleet;
+use crate::single_node::{submit_all, until_drained};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// How the limit is tried.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Workers, each with a connection of its own to the data directory.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    workers: u32,
+    /// Calls a second that they share.
+    #[arg(long, default_value_t = 100)]
+    rate: u32,
+    /// Seconds that their jobs last at that rate.
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+    /// Jobs that each worker runs at once.
+    #[arg(long, default_value_t = 16)]
+    concurrency: u32,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+#[expect(clippy::print_stdout, reason = "the figures are what the program is for")]
+pub(crate) async fn run(dir: &Path, options: &Options) -> Result<(), Failure> {
+    std::fs::create_dir_all(dir)?;
+    let scratch = tempfile::tempdir_in(dir)?;
+    let policy = format!("rate_limit: {{rate: {}/s, scope: fleet}}", options.rate);
+    let writes = Arc::new(AtomicU64::new(0));
+    let fleets: Vec<Fleet> = (0..options.workers)
+        .map(|_| {
+            Fleet::with(scratch.path(), &policy, |inner| Arc::new(Counted { inner, writes: writes.clone() }))
+        })
+        .collect::<Result<_, _>>()?;
+    let Some(first) = fleets.first() else { return Err("there are no workers".into()) };
+    let jobs = options.rate * options.seconds;
+    submit_all(first, jobs, 64).await?;
+    let started = Instant::now();
+    let working: Vec<_> = fleets.iter().map(|fleet| fleet.work(options.concurrency)).collect();
+    until_drained(first).await?;
+    let took = started.elapsed();
+    for working in working {
+        working.stop().await?;
+    }
+    let rate = f64::from(jobs) / took.as_secs_f64();
+    let writes_per_job = writes.load(Ordering::Relaxed) as f64 / f64::from(jobs);
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_header([
+        "WORKERS",
+        "JOBS",
+        "LIMIT /s",
+        "RATE /s",
+        "WRITES A JOB",
+    ]);
+    table.add_row([
+        options.workers.to_string(),
+        jobs.to_string(),
+        options.rate.to_string(),
+        format!("{rate:.1}"),
+        format!("{writes_per_job:.3}"),
+    ]);
+    println!("{table}");
+    Ok(())
+}
+
+/// The fleet's limits, and how often a rate limit's row was written.
+struct Counted {
+    inner: Arc<dyn Limits>,
+    writes: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Limits for Counted {
+    async fn take(&self, key: &str, limit: &RateLimit, tokens: u32, now_ms: u64) -> PortResult<Taken> {
+        let taken = self.inner.take(key, limit, tokens, now_ms).await?;
+        if matches!(taken, Taken::Granted { .. }) {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(taken)
+    }
+
+    async fn breaker(&self, key: &str) -> PortResult<BreakerState> {
+        self.inner.breaker(key).await
+    }
+
+    async fn trip(&self, key: &str, until_ms: u64) -> PortResult<()> {
+        self.inner.trip(key, until_ms).await
+    }
+
+    async fn probe(&self, key: &str, until_ms: u64, now_ms: u64) -> PortResult<bool> {
+        self.inner.probe(key, until_ms, now_ms).await
+    }
+
+    async fn reset(&self, key: &str) -> PortResult<()> {
+        self.inner.reset(key).await
+    }
+}

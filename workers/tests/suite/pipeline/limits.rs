@@ -1,0 +1,157 @@
+//! Limits by key, of calls at once, and of the whole fleet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use gantz_core::ids::JobId;
+use gantz_core::job::JobStatus;
+use gantz_core::limiter::{RateLimit, Taken};
+use gantz_core::ports::{BreakerState, Limits, PortError, PortResult};
+use gantz_core::spec::JobSpec;
+use gantz_workers::Phase;
+use serde_json::json;
+
+use crate::fleet::Fleet;
+use crate::mode_tool::What;
+
+const JOBS: usize = 1_000;
+
+/// The fleet's limits, and how often they were written to, or fail.
+struct Counted {
+    inner: Arc<dyn Limits>,
+    grants: AtomicUsize,
+    failures_left: AtomicUsize,
+}
+
+impl Counted {
+    fn wrap(fleet: &mut Fleet, failures: usize) -> Arc<Self> {
+        let (grants, failures_left) = (AtomicUsize::new(0), AtomicUsize::new(failures));
+        let counted = Arc::new(Self { inner: fleet.ports.limits.clone(), grants, failures_left });
+        fleet.ports.limits = counted.clone();
+        counted
+    }
+}
+
+#[async_trait]
+impl Limits for Counted {
+    async fn take(&self, key: &str, limit: &RateLimit, tokens: u32, now_ms: u64) -> PortResult<Taken> {
+        if self.failures_left.load(Ordering::Relaxed) > 0 {
+            self.failures_left.fetch_sub(1, Ordering::Relaxed);
+            return Err(PortError::Transient("the limits are away".into()));
+        }
+        let taken = self.inner.take(key, limit, tokens, now_ms).await?;
+        if matches!(taken, Taken::Granted { .. }) {
+            self.grants.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(taken)
+    }
+
+    async fn breaker(&self, key: &str) -> PortResult<BreakerState> {
+        self.inner.breaker(key).await
+    }
+
+    async fn trip(&self, key: &str, until_ms: u64) -> PortResult<()> {
+        self.inner.trip(key, until_ms).await
+    }
+
+    async fn probe(&self, key: &str, until_ms: u64, now_ms: u64) -> PortResult<bool> {
+        self.inner.probe(key, until_ms, now_ms).await
+    }
+
+    async fn reset(&self, key: &str) -> PortResult<()> {
+        self.inner.reset(key).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_share_the_fleets_rate_and_write_its_row_for_many_calls_at_once() {
+    let mut fleet =
+        Fleet::new(&[("limited", "rate_limit: {rate: 100/s, scope: fleet}, retry: {max_attempts: 1}")]);
+    let limits = Counted::wrap(&mut fleet, 0);
+    fleet.submit_many(JOBS, "limited", &json!({"mode": "succeed"})).await;
+    let teams: Vec<_> = (1..=4).map(|n| fleet.start(&format!("worker-{n}"), 16)).collect();
+    fleet.all_is_settled().await;
+
+    for row in fleet.rows().await {
+        assert_eq!((row.status, row.attempt, row.deferrals), (JobStatus::Succeeded, 1, 0));
+    }
+    let starts = fleet.journal.starts();
+    let took_ms = starts[JOBS - 1].at_ms - starts[0].at_ms;
+    // The last of them may come back a moment after there is a token for them.
+    assert!((9_900..=11_000).contains(&took_ms), "{took_ms} ms at a hundred a second");
+    for window in starts.windows(100 + 5 + 1 + 25) {
+        assert!(window[window.len() - 1].at_ms - window[0].at_ms >= 999, "too many calls within a second");
+    }
+    let grants = limits.grants.load(Ordering::Relaxed);
+    assert!(grants * 8 <= JOBS, "{grants} writes for {JOBS} calls");
+    for team in teams {
+        team.stop(Phase::Drain).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_fleets_limits_are_away_nobody_calls() {
+    let mut fleet = Fleet::new(&[("limited", "rate_limit: {rate: 100/s, scope: fleet}")]);
+    Counted::wrap(&mut fleet, 3);
+    let id = fleet.submit("limited", json!({"mode": "succeed"})).await;
+    let team = fleet.start("worker", 4);
+    let row = fleet.finished(&id).await;
+    assert_eq!((row.status, row.attempt), (JobStatus::Succeeded, 1));
+    let notes = fleet.store.view().notes(&id).await.unwrap();
+    assert_eq!(notes.iter().filter(|note| note.why == "port_failed").count(), 3, "{notes:?}");
+    team.stop(Phase::Drain).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_calls_run_at_once_than_may_for_each_value_of_a_parameter() {
+    let fleet =
+        Fleet::new(&[("roomy", "concurrency: {max: 2, key: 'param:text'}, retry: {max_attempts: 1}")]);
+    let mut of_host = BTreeMap::new();
+    for n in 0..30 {
+        let host = ["a.example", "b.example"][usize::from(n % 3 == 0)];
+        let id = fleet.submit("roomy", json!({"mode": "sleep", "ms": 700, "text": host})).await;
+        of_host.insert(id, host);
+    }
+    let team = fleet.start("worker", 64);
+    fleet.all_is_settled().await;
+
+    let mut running: BTreeMap<&str, i32> = BTreeMap::new();
+    let mut most = running.clone();
+    for entry in fleet.journal.all() {
+        let host = of_host[&entry.job];
+        let now = running.entry(host).or_default();
+        *now += if entry.what == What::Started { 1 } else { -1 };
+        let most = most.entry(host).or_default();
+        *most = (*most).max(*now);
+    }
+    assert_eq!(most, BTreeMap::from([("a.example", 2), ("b.example", 2)]));
+    for row in fleet.rows().await {
+        assert_eq!((row.status, row.attempt, row.deferrals), (JobStatus::Succeeded, 1, 0));
+        let notes = fleet.store.view().notes(&row.id).await.unwrap();
+        assert!(notes.iter().all(|note| note.why == "no_room"), "{notes:?}");
+    }
+    team.stop(Phase::Drain).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_by_tenant_opens_for_that_tenant_alone() {
+    let breaker = "breaker: {failure_ratio: 0.5, minimum: 4, window: 60s, open: 60s, key: tenant}";
+    let fleet = Fleet::new(&[("guarded", &format!("{breaker}, retry: {{max_attempts: 1}}"))]);
+    let submit = async |tenant: &str, mode: &str| -> JobId {
+        let spec = JobSpec { tenant: Some(tenant.into()), ..JobSpec::new("guarded", json!({"mode": mode})) };
+        fleet.submit_spec(spec).await
+    };
+    let team = fleet.start("worker", 1);
+    for _ in 0..4 {
+        let id = submit("acme", "fail_transient").await;
+        fleet.finished(&id).await;
+    }
+    let waits = submit("acme", "succeed").await;
+    let runs = submit("globex", "succeed").await;
+    assert_eq!(fleet.finished(&runs).await.status, JobStatus::Succeeded);
+    assert_eq!(fleet.row(&waits).await.status, JobStatus::Queued, "its tenant's breaker is open");
+    assert_eq!(fleet.finished(&waits).await.attempt, 1, "and closes after its probe");
+    team.stop(Phase::Drain).await;
+}
