@@ -10,6 +10,7 @@ mod inputs;
 mod node;
 mod project;
 mod reader;
+mod schedules;
 mod session;
 mod shell;
 mod signals;

@@ -126,7 +126,7 @@ fn after_submission(path: &Path, stamp: Stamp, logged: bool, submitted: Result<(
         Ok(()) => return Seen::Done(stamp),
         Err(error) => error,
     };
-    let passing = matches!(error, SubmitError::Backlog { .. } | SubmitError::Port(_));
+    let passing = !error.is_final();
     if !logged {
         tracing::warn!(path = %path.display(), %error, passing, "failed to submit a watched file");
     }

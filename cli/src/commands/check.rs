@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use gantz_core::manifest::{LaneSpec, Manifest, ToolSpec};
-use gantz_core::policy::Effects;
+use gantz_core::policy::{BreakerRule, Effects, LimitKey, RateRule, Scope};
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -77,21 +77,36 @@ fn policy(manifest: &Manifest, tool: &ToolSpec) -> Vec<(&'static str, String)> {
         ("effects", effects(policy.effects).to_owned()),
         ("lane", format!("{}, {} at once", policy.lane, lane.concurrency)),
     ];
-    if let Some(limit) = &policy.rate_limit {
-        let rate = format!("{} a second, {} at once", limit.per_second(), limit.burst());
+    if let Some(RateRule { limit, scope, key }) = &policy.rate_limit {
+        let whose = match scope {
+            Scope::Process => "of each worker",
+            Scope::Fleet => "of the fleet",
+        };
+        let rate = format!("{} a second, {} at once, {whose}{}", limit.per_second(), limit.burst(), by(key));
         rows.push(("rate limit", rate));
     }
-    if let Some(breaker) = &policy.breaker {
+    if let Some(rule) = &policy.concurrency {
+        rows.push(("concurrency", format!("{} at once in each worker{}", rule.max, by(&rule.key))));
+    }
+    if let Some(BreakerRule { policy: breaker, key }) = &policy.breaker {
         let words = format!(
             "opens for {} when {:.0} % of at least {} calls within {} failed",
             duration(breaker.open_ms()),
             breaker.failure_ratio() * 100.0,
             breaker.min_calls(),
             duration(breaker.window_ms()),
-        );
+        ) + &by(key);
         rows.push(("breaker", words));
     }
     rows
+}
+
+fn by(key: &LimitKey) -> String {
+    match key {
+        LimitKey::Tool => String::new(),
+        LimitKey::Tenant => ", by tenant".to_owned(),
+        LimitKey::Parameter(name) => format!(", by `{name}`"),
+    }
 }
 
 fn effects(effects: Effects) -> &'static str {

@@ -15,7 +15,7 @@ use crate::node::{DRAIN, Node};
 use crate::project::Project;
 use crate::signals::Signals;
 use crate::watch::{self, Watched};
-use crate::{tools, view};
+use crate::{schedules, tools, view};
 
 /// How to run it.
 pub(super) struct Options {
@@ -45,8 +45,11 @@ pub(super) async fn run(project: &Project, options: Options, format: Format) -> 
     node.work().await?;
     announce(project, &manifest, &node, watched.as_deref(), &options, format)?;
     tools::warn_of_missing(project, &manifest, None)?;
-    if manifest.schedules().next().is_some() {
-        view::note("warning: the manifest's schedules run on AWS only, not here");
+    let mut scheduled = JoinSet::new();
+    for name in schedules::start(&node.dispatcher, &manifest, &mut scheduled) {
+        view::note(&format!(
+            "warning: the schedule `{name}` makes batches of S3 objects, on AWS only and not here"
+        ));
     }
     let mut watching = JoinSet::new();
     if let Some(folder) = watched {
@@ -62,6 +65,7 @@ pub(super) async fn run(project: &Project, options: Options, format: Format) -> 
         }
     }
     watching.shutdown().await;
+    scheduled.shutdown().await;
     note_drain();
     node.stop(DRAIN, signals.next()).await;
     Ok(ExitCode::from(INTERRUPTED))

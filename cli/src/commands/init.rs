@@ -17,9 +17,11 @@ fn files(template: Template) -> &'static [(&'static str, &'static str)] {
             ("tools/word_count.py", include_str!("../templates/word_count.py")),
             (".gitignore", ".gantz/\n"),
         ],
-        Template::AwsLambda => {
-            &[("gantz.yaml", include_str!("../templates/aws-lambda.yaml")), (".gitignore", ".gantz/\n")]
-        }
+        Template::AwsLambda => &[
+            ("gantz.yaml", include_str!("../templates/aws-lambda.yaml")),
+            ("README.md", include_str!("../templates/aws-lambda.md")),
+            (".gitignore", ".gantz/\n"),
+        ],
     }
 }
 

@@ -38,6 +38,7 @@ async fn the_template_for_lambda_is_a_right_manifest() {
     project.gantz(&["init", "--template", "aws-lambda", "agents"]).await.ok();
     let ran = project.gantz(&["check", "--manifest", "agents/gantz.yaml", "--output", "json"]).await;
     ran.ok();
+    assert!(project.path("agents/README.md").exists());
     let tools = ran.json()["tools"].as_array().expect("a list").clone();
     let names: Vec<_> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
     assert_eq!(
@@ -78,7 +79,7 @@ async fn check_explains_how_tools_are_run() {
       retry       9 attempts; waits up to 1 s, 3 s, 9 s, 27 s, 1 min 21 s …
       effects     at_most_once: it is never started again
       lane        slow, 64 at once
-      rate limit  10 a second, 1 at once
+      rate limit  10 a second, 1 at once, of each worker
       breaker     opens for 30 s when 50 % of at least 10 calls within 1 min failed
     ");
 }

@@ -19,6 +19,8 @@ use tracing_subscriber::EnvFilter;
 
 /// The manifest, instead of `gantz.yaml` in the function's folder.
 const CONFIG: &str = "GANTZ_CONFIG";
+/// The claim of a caller's token that names its tenant; without it, callers are not told apart.
+const TENANT_CLAIM: &str = "GANTZ_TENANT_CLAIM";
 /// Where Lambda unpacks the function.
 const TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
 
@@ -55,7 +57,12 @@ async fn main() -> ExitCode {
 
 /// Logs to stdout, a line of JSON each. Lambda adds the time.
 fn trace() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = ["RUST_LOG", "LOG_LEVEL"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let filter = wanted
+        .into_iter()
+        .find(|wanted| !wanted.is_empty())
+        .and_then(|wanted| EnvFilter::try_new(wanted).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).without_time().with_current_span(false).init();
 }
 
@@ -69,7 +76,8 @@ async fn connect(look_up: impl Fn(&str) -> Option<String>) -> Result<Lambda, Sta
     let mut dispatcher = Dispatcher::new(ports, manifest, clock, entropy());
     dispatcher.objects = Some(Arc::new(Objects::new(Arc::clone(&session))));
     dispatcher.new_objects = Some(Arc::new(NewObjects::new(session, settings)));
-    Ok(Lambda::new(dispatcher, Arc::new(write_out)))
+    let tenant_claim = look_up(TENANT_CLAIM).filter(|claim| !claim.is_empty());
+    Ok(Lambda::new(dispatcher, Arc::new(write_out)).with_tenant_claim(tenant_claim))
 }
 
 fn manifest(look_up: impl Fn(&str) -> Option<String>) -> Result<Manifest, StartError> {

@@ -11,14 +11,21 @@ use gantz_core::spec::JobSpec;
 use serde::Serialize;
 
 use super::problem::Problem;
-use super::{Door, key};
+use super::{Door, caller, key};
+use crate::caller::Caller;
 use crate::to_the_end::to_the_end;
 
 /// The door's name: idempotency keys of different doors differ.
 pub(super) const ORIGIN: Origin = Origin { source: "http", occurrence: None };
 
 /// Submits a job. What it was called before, it is again: the row of an earlier submission is as good as a new one.
-pub(super) async fn job(door: &Door, headers: &HeaderMap, mut spec: JobSpec) -> Result<JobRecord, Problem> {
+pub(super) async fn job(
+    door: &Door,
+    caller: &Caller,
+    headers: &HeaderMap,
+    mut spec: JobSpec,
+) -> Result<JobRecord, Problem> {
+    caller::own(caller, &mut spec.tenant)?;
     spec.idempotency_key = key::agreed(headers, spec.idempotency_key)?;
     let dispatcher = door.dispatcher.clone();
     let submitted = to_the_end(async move { dispatcher.submit(spec, &ORIGIN).await }).await??;

@@ -12,6 +12,7 @@ use super::body::Body;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::{Door, jobs};
+use crate::caller::Caller;
 use crate::wait;
 
 /// The caller's remaining time in milliseconds, such as that of its own invocation.
@@ -25,6 +26,7 @@ const RETRY_AFTER_S: u64 = 1;
 
 pub(super) async fn call(
     State(door): State<Door>,
+    caller: Caller,
     headers: HeaderMap,
     Body(spec): Body<JobSpec>,
 ) -> Result<Response, Problem> {
@@ -35,7 +37,7 @@ pub(super) async fn call(
         return Err(Problem::new(ProblemKind::InsufficientTime, detail).retry_after(RETRY_AFTER_S));
     }
     let until = wait::until(remaining_ms - BUFFER_MS);
-    let row = accept::job(&door, &headers, spec).await?;
+    let row = accept::job(&door, &caller, &headers, spec).await?;
     let row = wait::for_job(&*door.dispatcher.ports.jobs, row, until).await?;
     answer(&door, row).await
 }

@@ -12,21 +12,23 @@ use super::accept::{self, ORIGIN};
 use super::body::Body;
 use super::id::Id;
 use super::problem::Problem;
-use super::problem_kind::ProblemKind;
 use super::query::Query;
-use super::{Door, key};
+use super::{Door, caller, key};
+use crate::caller::Caller;
 use crate::failures;
 use crate::to_the_end::to_the_end;
 use crate::wait;
 
 pub(super) async fn submit(
     State(door): State<Door>,
+    asking: Caller,
     headers: HeaderMap,
     Body(mut spec): Body<BatchSpec>,
 ) -> Result<Response, Problem> {
     if !door.settings.local_sources {
         refuse_local_sources(&spec)?;
     }
+    caller::own(&asking, &mut spec.tenant)?;
     spec.idempotency_key = key::agreed(&headers, spec.idempotency_key)?;
     let dispatcher = door.dispatcher.clone();
     let submitted = to_the_end(async move { dispatcher.submit_batch(spec, &ORIGIN).await }).await??;
@@ -35,21 +37,21 @@ pub(super) async fn submit(
 
 pub(super) async fn show(
     State(door): State<Door>,
+    asking: Caller,
     Id(id): Id,
     uri: Uri,
 ) -> Result<Json<BatchReport>, Problem> {
     let wait_ms = Query::read(&uri, &["wait"])?.wait_ms(door.settings.wait_max_ms)?;
     let ports = &door.dispatcher.ports;
-    match wait::for_batch(&*ports.batches, &id, wait::until(wait_ms)).await? {
-        Some(progress) => Ok(Json(failures::report(ports, &progress).await?)),
-        None => Err(Problem::new(ProblemKind::NoSuchJob, format!("there is no batch `{id}`"))),
-    }
+    let found = wait::for_batch(&*ports.batches, &id, wait::until(wait_ms)).await?;
+    Ok(Json(failures::report(ports, &caller::batch(&asking, &id, found)?).await?))
 }
 
-pub(super) async fn list(State(door): State<Door>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn list(State(door): State<Door>, asking: Caller, uri: Uri) -> Result<Response, Problem> {
     let limit = Query::read(&uri, &["limit"])?.limit()?;
     let batches = door.dispatcher.ports.batches.list_batches(limit).await?;
-    let batches: Vec<BatchView> = batches.iter().map(BatchView::from).collect();
+    let own = batches.iter().filter(|batch| asking.may_see(&batch.tenant));
+    let batches: Vec<BatchView> = own.map(BatchView::from).collect();
     Ok(Json(json!({ "batches": batches })).into_response())
 }
 

@@ -14,24 +14,25 @@ use gantz_core::ports::{JobFilter, PortError};
 use gantz_core::spec::JobSpec;
 use serde_json::json;
 
-use super::Door;
-use super::accept;
 use super::body::Body;
 use super::id::Id;
 use super::prefer::Wait;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::query::Query;
+use super::{Door, accept, caller};
+use crate::caller::Caller;
 use crate::retry::Retried;
 use crate::to_the_end::to_the_end;
 use crate::wait;
 
 pub(super) async fn submit(
     State(door): State<Door>,
+    asking: Caller,
     headers: HeaderMap,
     Body(spec): Body<JobSpec>,
 ) -> Result<Response, Problem> {
-    let row = accept::job(&door, &headers, spec).await?;
+    let row = accept::job(&door, &asking, &headers, spec).await?;
     let Some(preferred) = Wait::preferred(&headers, door.settings.wait_max_ms) else {
         return Ok(accept::record(&row));
     };
@@ -41,15 +42,24 @@ pub(super) async fn submit(
     Ok(response)
 }
 
-pub(super) async fn show(State(door): State<Door>, Id(id): Id, uri: Uri) -> Result<Json<JobRecord>, Problem> {
+pub(super) async fn show(
+    State(door): State<Door>,
+    asking: Caller,
+    Id(id): Id,
+    uri: Uri,
+) -> Result<Json<JobRecord>, Problem> {
     let wait_ms = Query::read(&uri, &["wait"])?.wait_ms(door.settings.wait_max_ms)?;
-    let row = find(&door, &id).await?;
+    let row = caller::job(&door, &asking, &id).await?;
     let row = wait::for_job(&*door.dispatcher.ports.jobs, row, wait::until(wait_ms)).await?;
     Ok(Json(row))
 }
 
-pub(super) async fn result(State(door): State<Door>, Id(id): Id) -> Result<Response, Problem> {
-    let row = find(&door, &id).await?;
+pub(super) async fn result(
+    State(door): State<Door>,
+    asking: Caller,
+    Id(id): Id,
+) -> Result<Response, Problem> {
+    let row = caller::job(&door, &asking, &id).await?;
     if row.status == JobStatus::Succeeded {
         return value(&door, row.result).await;
     }
@@ -61,12 +71,12 @@ pub(super) async fn result(State(door): State<Door>, Id(id): Id) -> Result<Respo
     Err(Problem::new(ProblemKind::NotSucceeded, detail).about(&row))
 }
 
-pub(super) async fn list(State(door): State<Door>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn list(State(door): State<Door>, asking: Caller, uri: Uri) -> Result<Response, Problem> {
     let query = Query::read(&uri, &["status", "tool", "tenant", "batch", "limit", "cursor"])?;
     let filter = JobFilter {
         status: query.get("status").map(status).transpose()?,
         tool: query.get("tool").map(str::to_owned),
-        tenant: query.get("tenant").map(tenant).transpose()?,
+        tenant: caller::listed(&asking, query.get("tenant").map(tenant).transpose()?)?,
         parent: query.get("batch").map(batch).transpose()?,
     };
     let cursor = query.get("cursor");
@@ -81,7 +91,12 @@ pub(super) async fn list(State(door): State<Door>, uri: Uri) -> Result<Response,
 }
 
 /// Cancels a job, or a batch: one id is enough for whoever wants something to stop.
-pub(super) async fn cancel(State(door): State<Door>, Id(id): Id) -> Result<Response, Problem> {
+pub(super) async fn cancel(
+    State(door): State<Door>,
+    asking: Caller,
+    Id(id): Id,
+) -> Result<Response, Problem> {
+    caller::check_either(&door, &asking, &id).await?;
     let dispatcher = door.dispatcher.clone();
     match dispatcher.cancel(&id).await? {
         CancelVerdict::Ended(row) | CancelVerdict::Requested(row) | CancelVerdict::Finished(row) => {
@@ -97,7 +112,13 @@ pub(super) async fn cancel(State(door): State<Door>, Id(id): Id) -> Result<Respo
 }
 
 /// Submits a job again that ended without success, or a batch of those children that did.
-pub(super) async fn retry(State(door): State<Door>, Id(id): Id, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn retry(
+    State(door): State<Door>,
+    asking: Caller,
+    Id(id): Id,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    caller::check_either(&door, &asking, &id).await?;
     let even_if_it_ran = Query::read(&uri, &["even_if_it_ran"])?.flag("even_if_it_ran")?;
     let dispatcher = door.dispatcher.clone();
     Ok(match to_the_end(async move { dispatcher.retry(&id, even_if_it_ran).await }).await?? {
@@ -117,11 +138,6 @@ pub(super) async fn value(door: &Door, result: Option<JobResult>) -> Result<Resp
         }
         None => Err(Problem::new(ProblemKind::ResultLost, "the job succeeded without a result")),
     }
-}
-
-async fn find(door: &Door, id: &JobId) -> Result<JobRecord, Problem> {
-    let row = door.dispatcher.ports.jobs.get(id).await?;
-    row.ok_or_else(|| Problem::new(ProblemKind::NoSuchJob, format!("there is no job `{id}`")))
 }
 
 fn status(text: &str) -> Result<JobStatus, Problem> {

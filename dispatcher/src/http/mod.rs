@@ -14,6 +14,7 @@ mod tools;
 
 mod accept;
 mod body;
+mod caller;
 mod id;
 mod key;
 mod nesting;

@@ -10,6 +10,7 @@ use gantz_core::limits::BATCH_ID_MAX_CHARS;
 use gantz_core::spec::JobSpec;
 use serde_json::{Value, json};
 
+use super::authorized::authorized;
 use super::classify::{Event, classify};
 use super::error::LambdaError;
 use super::metrics::{self, Emit};
@@ -25,6 +26,7 @@ use crate::unattended::Refusal;
 pub struct Lambda {
     pub(super) dispatcher: Dispatcher,
     emit: Emit,
+    tenant_claim: Option<String>,
 }
 
 /// What is known of one invocation besides its event.
@@ -46,7 +48,14 @@ impl Invocation {
 impl Lambda {
     /// The function over a dispatcher. Metrics go to `emit`, a line at a time.
     pub fn new(dispatcher: Dispatcher, emit: Emit) -> Self {
-        Self { dispatcher, emit }
+        Self { dispatcher, emit, tenant_claim: None }
+    }
+
+    /// The same, whose callers with a token act for the tenant alone that this claim of the token names. `None` does not
+    /// tell them apart.
+    #[must_use]
+    pub fn with_tenant_claim(self, tenant_claim: Option<String>) -> Self {
+        Self { tenant_claim, ..self }
     }
 
     /// Does what an event asks for, and answers as its sender expects. When this returns, nothing of it is under way
@@ -96,7 +105,10 @@ impl Lambda {
         invocation: &Invocation,
     ) -> Result<Value, LambdaError> {
         let malformed = |problem| LambdaError::MalformedEvent { door: Door::Http, problem };
-        let call = http::read(format, event).map_err(malformed)?;
+        let call = match authorized(event, self.tenant_claim.as_deref()) {
+            Ok(caller) => http::read(format, event, caller).map_err(malformed)?,
+            Err(claim) => return Ok(http::without_tenant(format, claim)),
+        };
         let remaining_ms = invocation.remaining_ms(&self.dispatcher.clock);
         http::answer(&self.dispatcher, call, remaining_ms).await.map_err(malformed)
     }

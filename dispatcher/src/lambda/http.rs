@@ -15,6 +15,7 @@ use tower::ServiceExt;
 
 use super::classify::HttpFormat;
 use super::http_v1;
+use crate::caller::Caller;
 use crate::http::{HttpSettings, router};
 use crate::submit::Dispatcher;
 
@@ -39,7 +40,7 @@ pub(super) struct Call {
 }
 
 /// Reads a request out of its event.
-pub(super) fn read(format: HttpFormat, event: &Value) -> Result<Call, String> {
+pub(super) fn read(format: HttpFormat, event: &Value, caller: Caller) -> Result<Call, String> {
     let target = match format {
         HttpFormat::V2 => target(event)?,
         HttpFormat::V1 => http_v1::target(event)?,
@@ -53,6 +54,7 @@ pub(super) fn read(format: HttpFormat, event: &Value) -> Result<Call, String> {
     *request.method_mut() = method.ok_or("its method is none")?;
     *request.uri_mut() = target;
     *request.headers_mut() = headers;
+    request.extensions_mut().insert(caller);
     let domain = event["requestContext"]["domainName"].as_str().unwrap_or_default();
     let patience_ms = if domain.contains(".lambda-url.") { u64::MAX } else { GATEWAY_MAX_MS };
     Ok(Call { request, format, patience_ms })
@@ -75,6 +77,14 @@ pub(super) async fn answer(dispatcher: &Dispatcher, call: Call, remaining_ms: u6
     }
     let (parts, body) = too_large(body.len()).into_parts();
     Ok(written(call.format, parts.status, &parts.headers, &Bytes::from(body)))
+}
+
+/// The answer to a token that says nothing of whom it is for.
+pub(super) fn without_tenant(format: HttpFormat, claim: &str) -> Value {
+    let detail = format!("the token has no claim `{claim}` that names a tenant");
+    let (parts, body) =
+        problem(StatusCode::FORBIDDEN, "forbidden", "The token is for nobody", &detail).into_parts();
+    written(format, parts.status, &parts.headers, &Bytes::from(body))
 }
 
 fn settings(budget_ms: u64) -> HttpSettings {

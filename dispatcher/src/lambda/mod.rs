@@ -4,6 +4,7 @@
 //! the sender delivers it again, and in the end it lies in a dead-letter queue with the reason. Every id follows from the
 //! event, so a repetition finds the job that is there.
 
+mod authorized;
 mod classify;
 mod queue;
 mod s3;

@@ -33,6 +33,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use self::stdio::Left;
 pub use self::stdio::{StdioError, serve_stdio};
+use crate::caller::Caller;
 use crate::submit::Dispatcher;
 
 /// The manifest is the same for as long as a process lives; deployments replace processes.
@@ -56,6 +57,16 @@ impl McpServer {
     /// A server whose calls wait for up to `wait_max_ms`: below what the client, and whatever is between, waits for.
     pub fn new(dispatcher: Dispatcher, wait_max_ms: u64) -> Self {
         Self { dispatcher, tenant: Tenant::default_tenant(), wait_max_ms, left: Left::default() }
+    }
+
+    /// The same, for whom the door in front of it has found out. One who may act for every tenant acts for the default
+    /// one.
+    fn of(&self, caller: &Caller) -> Self {
+        let tenant = match caller {
+            Caller::Trusted => self.tenant.clone(),
+            Caller::Of(tenant) => tenant.clone(),
+        };
+        Self { tenant, ..self.clone() }
     }
 
     /// The job of that id, if it is the caller's: another tenant's is not there.
@@ -173,6 +184,10 @@ pub(crate) fn route<S: Clone + Send + Sync + 'static>(
         .with_max_request_body_bytes(body_max_bytes)
         .disable_allowed_hosts();
     let sessions = Arc::new(NeverSessionManager::default());
-    let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
-    any(move |request: Request| http::answer(service, body_max_bytes, request))
+    any(move |request: Request| {
+        let server = request.extensions().get().map_or_else(|| server.clone(), |caller| server.of(caller));
+        let service =
+            StreamableHttpService::new(move || Ok(server.clone()), sessions.clone(), config.clone());
+        http::answer(service, body_max_bytes, request)
+    })
 }

@@ -10,7 +10,9 @@ pub mod outcome;
 pub mod policy;
 pub mod time;
 
+pub mod ahead;
 pub mod breaker;
+pub mod limit_key;
 pub mod limiter;
 pub mod retry;
 

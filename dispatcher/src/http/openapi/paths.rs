@@ -187,6 +187,7 @@ fn list_batches() -> Value {
     json!({
         "operationId": "listBatches",
         "summary": "List the newest batches, newest first",
+        "description": "Of the newest of all tenants, those that the caller may see.",
         "parameters": [limit()],
         "responses": answers(
             json!({ "200": json_answer("Batches.", &schema("BatchPage"), &[]) }),

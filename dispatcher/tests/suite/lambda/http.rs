@@ -179,3 +179,100 @@ async fn an_answer_that_does_not_fit_the_door_says_so() {
     assert_eq!(answer["headers"]["content-type"], "application/problem+json");
     assert_eq!(body(&answer)["type"], "urn:gantz:problem:result_too_large");
 }
+
+/// The same request, with a token for this tenant.
+fn by(tenant: &str, mut event: Value) -> Value {
+    event["requestContext"]["authorizer"] = json!({"jwt": {"claims": {"sub": tenant}, "scopes": null}});
+    event
+}
+
+#[tokio::test]
+async fn the_bearer_of_a_token_acts_for_its_tenant_alone() {
+    let world = World::new();
+    let function = world.function.clone().with_tenant_claim(Some("sub".into()));
+    let ask = async |tenant: &str, method: &str, path: &str, query: &str, content: Value| {
+        let answer = ask(&function, &by(tenant, request(method, path, query, &content)), 60_000).await;
+        (answer["statusCode"].as_u64().unwrap(), body(&answer))
+    };
+    let job = json!({"tool": "echo", "parameters": {"text": "mine"}, "job_id": "acmes-0001"});
+    let (status, row) = ask("acme", "POST", "/jobs", "", job.clone()).await;
+    assert_eq!((status, &row["tenant"]), (202, &json!("acme")));
+    let batch = json!({"tool": "echo", "items": [{"text": "one"}], "batch_id": "acmes-0002"});
+    assert_eq!(ask("acme", "POST", "/batches", "", batch).await.0, 202);
+    let for_another = json!({"tool": "echo", "parameters": {"text": "mine"}, "tenant": "globex"});
+    for path in ["/jobs", "/batches", "/agent"] {
+        let mut asked = for_another.clone();
+        if path == "/batches" {
+            asked = json!({"tool": "echo", "items": [{"text": "one"}], "tenant": "globex"});
+        }
+        assert_eq!(ask("acme", "POST", path, "", asked).await.0, 403, "{path}");
+    }
+
+    let table = [
+        ("GET", "/jobs/acmes-0001", "", 200),
+        ("GET", "/jobs/acmes-0001/result", "", 409),
+        ("GET", "/batches/acmes-0002", "", 200),
+        ("POST", "/jobs/acmes-0001/retry", "", 409),
+        ("POST", "/jobs/acmes-0001/cancel", "", 200),
+        ("POST", "/jobs/acmes-0002/cancel", "", 202),
+    ];
+    for (method, path, query, _) in table {
+        let (status, told) = ask("globex", method, path, query, Value::Null).await;
+        assert_eq!(
+            (status, &told["type"]),
+            (404, &json!("urn:gantz:problem:no_such_job")),
+            "{method} {path}"
+        );
+    }
+    assert_eq!(
+        ask("globex", "POST", "/jobs", "", job).await.0,
+        409,
+        "its id is taken, and that is all it tells"
+    );
+    let (_, listed) = ask("globex", "GET", "/jobs", "", Value::Null).await;
+    assert_eq!(listed["jobs"], json!([]));
+    assert_eq!(ask("globex", "GET", "/jobs", "tenant=acme", Value::Null).await.0, 403);
+    assert_eq!(ask("globex", "GET", "/batches", "", Value::Null).await.1["batches"], json!([]));
+
+    for (method, path, query, expected) in table {
+        assert_eq!(ask("acme", method, path, query, Value::Null).await.0, expected, "{method} {path}");
+    }
+    let (_, listed) = ask("acme", "GET", "/jobs", "", Value::Null).await;
+    assert_eq!(listed["jobs"][0]["job_id"], "acmes-0001");
+    assert_eq!(
+        ask("acme", "GET", "/batches", "", Value::Null).await.1["batches"][0]["batch_id"],
+        "acmes-0002"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_names_nobody_is_refused() {
+    let world = World::new();
+    let function = world.function.clone().with_tenant_claim(Some("org".into()));
+    let answer = ask(&function, &by("acme", request("GET", "/jobs", "", &Value::Null)), 60_000).await;
+    assert_eq!(answer["statusCode"], 403);
+    assert!(body(&answer)["detail"].as_str().unwrap().contains("`org`"), "{answer}");
+}
+
+#[tokio::test]
+async fn another_tenants_task_is_not_found() {
+    let world = World::new();
+    let function = world.function.clone().with_tenant_claim(Some("sub".into()));
+    let call = async |tenant: &str, tool: &str, arguments: Value| {
+        let call = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": {"name": tool, "arguments": arguments},
+        });
+        let mut event = by(tenant, request("POST", "/mcp", "", &call));
+        event["headers"]["accept"] = json!("application/json, text/event-stream");
+        event["headers"]["mcp-protocol-version"] = json!("2025-06-18");
+        body(&ask(&function, &event, 60_000).await)["result"]["structuredContent"].clone()
+    };
+    let submitted = call("acme", "submit_job", json!({"tool": "echo", "parameters": {"text": "mine"}})).await;
+    assert_eq!(submitted["tenant"], "acme");
+    let asked = json!({"id": submitted["job_id"]});
+    for tool in ["job_status", "job_result", "cancel_job"] {
+        assert_eq!(call("globex", tool, asked.clone()).await["kind"], "not_found", "{tool}");
+    }
+    assert_eq!(call("acme", "job_status", asked).await["status"], "QUEUED");
+}

@@ -1,6 +1,10 @@
 //! Cron expressions: the five fields that Unix has, or the six of EventBridge Scheduler, checked field by field.
 
+use std::collections::BTreeSet;
 use std::fmt;
+
+use jiff::ToSpan;
+use jiff::civil::{Date, Weekday};
 
 /// A cron expression in the form of EventBridge Scheduler: minute, hour, day of the month, month, day of the week, year;
 /// exactly one of the two days is `?`.
@@ -74,6 +78,25 @@ const YEAR: Field =
 const FIELDS_HELP: &str = "five fields: minute hour day month weekday, as in `0 8 * * MON-FRI`; a sixth, the year, makes it AWS's form";
 
 impl Cron {
+    /// Whether it runs on that day of the calendar.
+    pub(super) fn is_due_on(&self, date: Date) -> bool {
+        let [_, _, day, month, weekday, year] = &self.fields;
+        holds(&YEAR, year, date.year())
+            && holds(&MONTH, month, date.month().into())
+            && (day == "?" || day.split(',').any(|item| is_day(item, date)))
+            && (weekday == "?" || weekday.split(',').any(|item| is_weekday(item, date)))
+    }
+
+    /// The hours at which it runs, in order.
+    pub(super) fn hours(&self) -> BTreeSet<i8> {
+        small(&HOUR, &self.fields[1])
+    }
+
+    /// The minutes of those hours, in order.
+    pub(super) fn minutes(&self) -> BTreeSet<i8> {
+        small(&MINUTE, &self.fields[0])
+    }
+
     /// Reads five fields as Unix has them, or six as AWS has them; `cron(…)` around them is taken off.
     pub(super) fn parse(text: &str) -> Result<Self, CronError> {
         let bare = text.trim();
@@ -127,6 +150,57 @@ fn aws([minute, hour, day, month, weekday, year]: [&String; 6]) -> Result<Cron, 
         ));
     }
     Ok(Cron { fields: [minute, hour, day, month, weekday, year].map(Clone::clone) })
+}
+
+fn holds(field: &Field, text: &str, value: i16) -> bool {
+    let value = u32::try_from(value).ok();
+    value.is_some_and(|value| check(field, text).is_ok_and(|values| values.contains(&value)))
+}
+
+fn small(field: &Field, text: &str) -> BTreeSet<i8> {
+    let values = check(field, text).unwrap_or_default();
+    values.into_iter().filter_map(|value| i8::try_from(value).ok()).collect()
+}
+
+fn is_day(item: &str, date: Date) -> bool {
+    match (item, item.strip_suffix('W')) {
+        ("L", _) => date == date.last_of_month(),
+        ("LW", _) => Some(date) == next_weekday(date.last_of_month()),
+        (_, Some(day)) => {
+            let day = value(&DAY, day).and_then(|day| i8::try_from(day).ok());
+            let wished = day.and_then(|day| Date::new(date.year(), date.month(), day).ok());
+            wished.and_then(next_weekday) == Some(date)
+        }
+        _ => contains(&DAY, item, date.day()),
+    }
+}
+
+/// The working day that is next to a day and in the same month.
+fn next_weekday(date: Date) -> Option<Date> {
+    let moved = match date.weekday() {
+        Weekday::Saturday if date.day() > 1 => date.checked_sub(1.day()),
+        Weekday::Saturday => date.checked_add(2.days()),
+        Weekday::Sunday if date < date.last_of_month() => date.checked_add(1.day()),
+        Weekday::Sunday => date.checked_sub(2.days()),
+        _ => Ok(date),
+    };
+    moved.ok()
+}
+
+fn is_weekday(item: &str, date: Date) -> bool {
+    let today = date.weekday().to_sunday_one_offset();
+    let is = |text: &str| value(&WEEKDAY_AWS, text) == u32::try_from(today).ok();
+    match (item, item.strip_suffix('L'), item.split_once('#')) {
+        ("L", ..) => date.weekday() == Weekday::Saturday,
+        (_, Some(day), _) => is(day) && date.day() + 7 > date.days_in_month(),
+        (_, _, Some((day, nth))) => is(day) && number(nth) == u32::try_from((date.day() + 6) / 7).ok(),
+        _ => contains(&WEEKDAY_AWS, item, today),
+    }
+}
+
+fn contains(field: &Field, item: &str, value: i8) -> bool {
+    let value = u32::try_from(value).ok();
+    value.is_some_and(|value| item_values(field, item).is_some_and(|values| values.contains(&value)))
 }
 
 /// Names instead of numbers, as the two forms number days differently; a list, as ranges would wrap.

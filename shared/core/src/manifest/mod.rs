@@ -7,6 +7,7 @@ pub mod template;
 
 mod cron;
 mod diagnostic;
+mod due;
 mod handler;
 mod parameters;
 mod schedule;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 pub use check::{ParameterError, ParameterErrorCode};
 pub use cron::Cron;
 pub use diagnostic::{Diagnostic, ManifestError};
+pub use due::Due;
 pub use handler::{CommandOutput, CommandSpec, Handler, HttpBody, HttpSpec, McpServerSpec, McpToolSpec};
 pub use parameters::{ParameterSpec, ParameterType, Parameters, ValueSpec};
 pub use pattern::Pattern;

@@ -15,7 +15,7 @@ pub struct ScheduleSpec {
     pub name: String,
     /// When it runs.
     pub when: When,
-    /// The time zone that `cron` and `at` are read in, such as `Europe/Berlin`; UTC if absent. Only its shape is checked.
+    /// The time zone that `cron` and `at` are read in, such as `Europe/Berlin`; UTC if absent.
     pub timezone: Option<String>,
     /// Minutes within which a run may start, 1 to [`ScheduleSpec::JITTER_MAX_MINUTES`]; absent for on the minute.
     pub jitter_minutes: Option<u32>,

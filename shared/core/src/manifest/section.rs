@@ -106,17 +106,19 @@ impl<'n> Section<'n> {
 
     /// The whole number of a key, if it is there, within bounds.
     pub(super) fn integer(&self, key: &str, min: u64, max: u64, problems: &mut Problems<'_>) -> Option<u64> {
-        let node = self.get(key)?;
-        let number = number(node, key, problems)?;
-        match number.as_u64() {
-            Some(value) if (min..=max).contains(&value) => Some(value),
-            _ => {
-                problems.error(
-                    node.span,
-                    format!("`{key}` is {number}, expected a whole number, {min} to {max}"),
-                );
-                None
-            }
+        whole(self.get(key)?, key, min, max, problems)
+    }
+}
+
+/// A whole number within bounds.
+pub(super) fn whole(node: &Node, key: &str, min: u64, max: u64, problems: &mut Problems<'_>) -> Option<u64> {
+    let number = number(node, key, problems)?;
+    match number.as_u64() {
+        Some(value) if (min..=max).contains(&value) => Some(value),
+        _ => {
+            let message = format!("`{key}` is {number}, expected a whole number, {min} to {max}");
+            problems.error(node.span, message);
+            None
         }
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod domain;
+mod due;
 mod manifest;
 mod manifest_corpus;
 mod manifest_docs;

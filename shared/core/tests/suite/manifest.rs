@@ -4,7 +4,9 @@ use gantz_core::breaker::BreakerPolicy;
 use gantz_core::ids::Lane;
 use gantz_core::limits;
 use gantz_core::manifest::{CommandOutput, Handler, HttpBody, LaneSpec, Manifest, ParameterType, ToolSpec};
-use gantz_core::policy::{Effects, RateLimit, RetryPolicy};
+use gantz_core::policy::{
+    BreakerRule, ConcurrencyRule, Effects, LimitKey, RateLimit, RateRule, RetryPolicy, Scope,
+};
 use gantz_core::time::parse_duration_ms;
 use serde_json::json;
 
@@ -41,10 +43,60 @@ fn a_tool_that_says_nothing_gets_the_documented_policy() {
     let policy = &tool(&manifest, "invoke_lambda").policy;
     assert_eq!(policy.timeout_ms, 60_000);
     assert_eq!(policy.retry, RetryPolicy::DEFAULT);
-    assert_eq!((policy.rate_limit, policy.breaker), (None, None));
+    assert_eq!((&policy.rate_limit, &policy.concurrency, &policy.breaker), (&None, &None, &None));
     assert_eq!(policy.lane, Lane::default_lane());
     let default = LaneSpec::DEFAULT.concurrency;
     assert_eq!(lanes(&manifest), [("bulk", default), ("fast", default)]);
+}
+
+fn breaker(policy: BreakerPolicy) -> BreakerRule {
+    BreakerRule { policy, key: LimitKey::Tool }
+}
+
+fn rate(per_second: f64, burst: u32) -> RateRule {
+    let limit = RateLimit::try_new(per_second, burst).unwrap();
+    RateRule { limit, scope: Scope::Process, key: LimitKey::Tool }
+}
+
+#[test]
+fn limits_say_whose_calls_they_count_together() {
+    let text = "\
+name: n
+version: 1.0.0
+defaults:
+  concurrency: 4
+  breaker: {open: 1m, key: tenant}
+tools:
+  fetch:
+    description: Fetches
+    parameters: {host: {type: string, required: true}}
+    handler: test.fetch
+    rate_limit: {rate: 100/s, burst: 20, scope: fleet, key: 'param:host'}
+    concurrency: {max: 10, key: 'param:host'}
+    breaker: {minimum: 5}
+  look:
+    description: Looks
+    handler: test.look
+    breaker: {key: tool}
+  free:
+    description: Is free
+    handler: test.free
+    concurrency: false
+    breaker: false
+";
+    let manifest = parse(text);
+    let host = || LimitKey::Parameter("host".into());
+    let fetch = &tool(&manifest, "fetch").policy;
+    let limit = RateLimit::try_new(100.0, 20).unwrap();
+    assert_eq!(fetch.rate_limit, Some(RateRule { limit, scope: Scope::Fleet, key: host() }));
+    assert_eq!(fetch.concurrency, Some(ConcurrencyRule { max: 10, key: host() }));
+    let policy = BreakerPolicy::try_new(0.5, 5, 60_000, 60_000).unwrap();
+    assert_eq!(fetch.breaker, Some(BreakerRule { policy, key: LimitKey::Tenant }));
+    let look = &tool(&manifest, "look").policy;
+    assert_eq!(look.concurrency, Some(ConcurrencyRule { max: 4, key: LimitKey::Tool }));
+    assert_eq!(look.breaker.as_ref().map(|rule| &rule.key), Some(&LimitKey::Tool));
+    let free = &tool(&manifest, "free").policy;
+    assert_eq!((&free.concurrency, &free.breaker), (&None, &None));
 }
 
 #[test]
@@ -53,17 +105,17 @@ fn tools_inherit_the_defaults_key_by_key() {
     let find = &tool(&manifest, "find_orders").policy;
     assert_eq!(find.timeout_ms, 10_000);
     assert_eq!(find.retry, RetryPolicy::try_new(5, 1_000, 2.0, 600_000).unwrap());
-    assert_eq!(find.breaker, Some(BreakerPolicy::DEFAULT));
-    assert_eq!(find.rate_limit, Some(RateLimit::try_new(200.0, 10).unwrap()));
+    assert_eq!(find.breaker, Some(breaker(BreakerPolicy::DEFAULT)));
+    assert_eq!(find.rate_limit, Some(rate(200.0, 10)));
 
     let place = &tool(&manifest, "place_order").policy;
     assert_eq!(place.timeout_ms, 30_000);
     assert_eq!(place.retry, RetryPolicy::try_new(5, 2_000, 2.0, 600_000).unwrap());
-    assert_eq!(place.breaker, Some(BreakerPolicy::try_new(0.3, 10, 120_000, 30_000).unwrap()));
-    assert_eq!(place.rate_limit, Some(RateLimit::try_new(10.0 / 60.0, 2).unwrap()));
+    assert_eq!(place.breaker, Some(breaker(BreakerPolicy::try_new(0.3, 10, 120_000, 30_000).unwrap())));
+    assert_eq!(place.rate_limit, Some(rate(10.0 / 60.0, 2)));
 
     let restock = &tool(&manifest, "restock").policy;
-    assert_eq!((restock.effects, restock.breaker), (Effects::AtMostOnce, None));
+    assert_eq!((restock.effects, &restock.breaker), (Effects::AtMostOnce, &None));
     assert_eq!(restock.lane, Lane::try_new("bulk").unwrap());
     assert_eq!(lanes(&manifest), [("bulk", 4), ("fast", LaneSpec::DEFAULT.concurrency)]);
 }
@@ -221,9 +273,9 @@ fn durations_and_rates_are_read_in_all_their_spellings() {
         assert_eq!(check("timeout", text).timeout_ms, expected_ms, "{text}");
     }
     for (text, expected) in [("200/s", 200.0), ("30/m", 0.5), ("1/h", 1.0 / 3600.0), ("0.5/s", 0.5)] {
-        assert_eq!(check("rate_limit", text).rate_limit.unwrap().per_second(), expected, "{text}");
+        assert_eq!(check("rate_limit", text).rate_limit.unwrap().limit.per_second(), expected, "{text}");
     }
-    assert_eq!(check("breaker", "{}").breaker, Some(BreakerPolicy::DEFAULT));
+    assert_eq!(check("breaker", "{}").breaker, Some(breaker(BreakerPolicy::DEFAULT)));
 }
 
 #[test]

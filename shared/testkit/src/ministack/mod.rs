@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,10 @@ const INSTALLATION: &str = "ministack-1.5.33";
 /// Long enough for a machine that is busy with compilers; it passes only if something hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(50);
+/// Begins the name of a server's folder for what it unpacks; its port ends it.
+const SCRATCH: &str = "ministack-scratch-";
+/// A server may still be about to listen.
+const SCRATCH_KEPT: Duration = Duration::from_secs(600);
 
 /// A running endpoint.
 #[derive(Debug)]
@@ -36,12 +40,16 @@ impl Ministack {
     /// When Python or pip is missing, or the endpoint does not come up.
     pub fn start(environment: &[(&str, &str)]) -> Self {
         let site = python::install(INSTALLATION, REQUIREMENTS);
+        remove_leavings(&site);
         let port = free_port();
+        let scratch = site.with_file_name(format!("{SCRATCH}{port}"));
+        fs::create_dir_all(&scratch).unwrap();
         let log = site.with_file_name(format!("ministack-{port}.log"));
         let output = File::create(&log).unwrap();
         let child = Command::new("python3")
             .args(["-c", SERVE])
             .env("PYTHONPATH", &site)
+            .env("TMPDIR", &scratch)
             .env("GATEWAY_PORT", port.to_string())
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_HOST", "127.0.0.1")
@@ -93,6 +101,25 @@ impl Drop for Ministack {
         drop(self.child.stdin.take());
         // Waiting fails only for a child that was waited for before.
         self.child.wait().ok();
+    }
+}
+
+/// Deletes what servers that have ended left behind, some hundred megabytes of functions each: a test's process ends
+/// without a word to them.
+#[expect(clippy::disallowed_methods, reason = "files have real times")]
+fn remove_leavings(site: &Path) {
+    let Some(folder) = site.parent().and_then(|folder| fs::read_dir(folder).ok()) else { return };
+    for entry in folder.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let port =
+            name.to_str().and_then(|name| name.strip_prefix(SCRATCH)).and_then(|port| port.parse().ok());
+        let age =
+            entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        let is_old = age.is_some_and(|age| age > SCRATCH_KEPT);
+        if is_old && port.is_some_and(|port| TcpStream::connect(("127.0.0.1", port)).is_err()) {
+            // Somebody else may be at it, too.
+            fs::remove_dir_all(entry.path()).ok();
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::super::builtin;
 use super::super::diagnostic::{Problems, Span};
 use super::super::section::{Section, mapping, text, wrong_type};
 use super::super::suggest::{closest, listing};
@@ -31,7 +32,9 @@ pub(super) fn tool<'m>(
 ) -> Option<&'m ToolSpec> {
     let node = section.require("tool", "tool: analyze_file", problems)?;
     let name = text(node, "tool", problems)?;
-    if !known.names.is_empty() && !known.names.contains(name) {
+    let found =
+        known.tools.get(name).or_else(|| builtin::tools().get(name).filter(|_| !known.names.contains(name)));
+    if found.is_none() && !known.names.is_empty() && !known.names.contains(name) {
         let names = || known.names.iter().copied();
         let help = match closest(name, names()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -39,7 +42,7 @@ pub(super) fn tool<'m>(
         };
         problems.error_help(node.span, format!("there is no tool `{}`", cut(name)), help);
     }
-    known.tools.get(name)
+    found
 }
 
 /// The lane of the key `lane`, if it is there.

@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 
 use super::super::diagnostic::{Problems, Span};
 use super::super::quantity::{duration_ms, format_ms, per_second};
-use super::super::section::{Section, choice, number, text, wrong_type};
+use super::super::section::{Section, choice, number, text, whole, wrong_type};
 use super::super::suggest::{closest, listing};
+use super::super::syntax::cut;
 use super::super::tree::{Entry, Kind, Node};
 use super::super::{Handler, LaneSpec};
 use crate::ids::Lane;
 use crate::limits;
-use crate::policy::{BreakerPolicy, Effects, PolicyError, RateLimit, RetryPolicy, ToolPolicy};
+use crate::policy::{
+    BreakerPolicy, BreakerRule, ConcurrencyRule, Effects, LimitKey, PolicyError, RateLimit, RateRule,
+    RetryPolicy, Scope, ToolPolicy,
+};
 
 /// An attempt's timeout when nothing is said: longer than a slow answer, shorter than a person waits.
 const TIMEOUT_DEFAULT_MS: u64 = 60_000;
-const DEFAULTS_KEYS: [&str; 5] = ["timeout", "retry", "rate_limit", "breaker", "lane"];
+const DEFAULTS_KEYS: [&str; 6] = ["timeout", "retry", "rate_limit", "concurrency", "breaker", "lane"];
+const SCOPES: [(&str, Scope); 2] = [("process", Scope::Process), ("fleet", Scope::Fleet)];
 const EFFECTS: [(&str, Effects); 3] =
     [("read_only", Effects::ReadOnly), ("keyed", Effects::Keyed), ("at_most_once", Effects::AtMostOnce)];
 /// Built-in handlers that only look.
@@ -25,13 +30,14 @@ const READ_ONLY_HANDLERS: [&str; 3] = ["aws_lambda.list_functions", "aws_lambda.
 pub(super) struct PolicyKeys {
     timeout_ms: Option<u64>,
     retry: RetryKeys,
-    rate_limit: Setting<RateLimit>,
+    rate_limit: Setting<RateRule>,
+    concurrency: Setting<ConcurrencyRule>,
     breaker: Setting<BreakerKeys>,
     lane: Option<Lane>,
 }
 
 /// A key that can be left out, turned off, or set.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 enum Setting<T> {
     #[default]
     Unset,
@@ -47,12 +53,13 @@ struct RetryKeys {
     max_ms: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct BreakerKeys {
     failure_ratio: Option<f64>,
     minimum: Option<u32>,
     window_ms: Option<u64>,
     open_ms: Option<u64>,
+    key: Option<LimitKey>,
 }
 
 /// What the top level says for all tools.
@@ -93,18 +100,15 @@ pub(super) fn read(
     let own = keys(section, common, problems);
     let effects = section.get("effects").and_then(|node| choice(node, "effects", &EFFECTS, problems));
     let retry = build_retry(section, own.retry.over(defaults.retry), problems);
-    let breaker = match own.breaker.over(defaults.breaker, BreakerKeys::over) {
+    let breaker = match own.breaker.over(defaults.breaker.clone(), BreakerKeys::over) {
         Setting::On(keys) => Some(keys.build(section, problems)?),
-        Setting::Off | Setting::Unset => None,
-    };
-    let rate_limit = match own.rate_limit.over(defaults.rate_limit, |own, _| own) {
-        Setting::On(rate_limit) => Some(rate_limit),
         Setting::Off | Setting::Unset => None,
     };
     Some(ToolPolicy {
         timeout_ms: own.timeout_ms.or(defaults.timeout_ms).unwrap_or(TIMEOUT_DEFAULT_MS),
         retry: retry?,
-        rate_limit,
+        rate_limit: own.rate_limit.over(defaults.rate_limit.clone(), |own, _| own).on(),
+        concurrency: own.concurrency.over(defaults.concurrency.clone(), |own, _| own).on(),
         breaker,
         effects: effects.unwrap_or_else(|| default_effects(handler)),
         lane: own.lane.or_else(|| defaults.lane.clone()).unwrap_or_else(Lane::default_lane),
@@ -118,6 +122,7 @@ fn keys(section: &Section<'_>, common: &Common, problems: &mut Problems<'_>) -> 
             .and_then(|node| duration_ms(node, "timeout", 1, limits::TIMEOUT_MAX_MS, problems)),
         retry: retry(section, problems),
         rate_limit: section.get("rate_limit").map(|node| rate_limit(node, problems)).unwrap_or_default(),
+        concurrency: section.get("concurrency").map(|node| concurrency(node, problems)).unwrap_or_default(),
         breaker: breaker(section, problems),
         lane: section.get("lane").and_then(|node| lane(node, common.declared_lanes.as_ref(), problems)),
     }
@@ -163,16 +168,19 @@ fn build_retry(section: &Section<'_>, keys: RetryKeys, problems: &mut Problems<'
     accept(RetryPolicy::try_new(attempts, first_ms, factor, max_ms), span, problems)
 }
 
-fn rate_limit(node: &Node, problems: &mut Problems<'_>) -> Setting<RateLimit> {
+fn rate_limit(node: &Node, problems: &mut Problems<'_>) -> Setting<RateRule> {
+    let (mut scope, mut key) = (None, None);
     let (rate, burst) = match &node.kind {
         Kind::Bool(false) => return Setting::Off,
-        Kind::Map(_) => match Section::open(node, node.span, "`rate_limit`", &["rate", "burst"], problems) {
-            Some(section) => {
-                let burst = section.integer("burst", 1, 1_000_000, problems);
-                (section.require("rate", "rate: 200/s", problems), narrow(burst))
-            }
-            None => return Setting::Unset,
-        },
+        Kind::Map(_) => {
+            let keys = ["rate", "burst", "scope", "key"];
+            let section = Section::open(node, node.span, "`rate_limit`", &keys, problems);
+            let Some(section) = section else { return Setting::Unset };
+            let burst = section.integer("burst", 1, 1_000_000, problems);
+            scope = section.get("scope").and_then(|node| choice(node, "scope", &SCOPES, problems));
+            key = limit_key(&section, problems);
+            (section.require("rate", "rate: 200/s", problems), narrow(burst))
+        }
         _ => (Some(node), None),
     };
     let limit = rate.and_then(|node| {
@@ -180,7 +188,46 @@ fn rate_limit(node: &Node, problems: &mut Problems<'_>) -> Setting<RateLimit> {
         let burst = burst.unwrap_or_else(|| RateLimit::default_burst(rate));
         accept(RateLimit::try_new(rate, burst), node.span, problems)
     });
-    limit.map_or(Setting::Unset, Setting::On)
+    let rule = |limit| RateRule { limit, scope: scope.unwrap_or_default(), key: key.unwrap_or_default() };
+    limit.map_or(Setting::Unset, |limit| Setting::On(rule(limit)))
+}
+
+fn concurrency(node: &Node, problems: &mut Problems<'_>) -> Setting<ConcurrencyRule> {
+    const WANTED: &str = "a number of calls such as `10`, `{max: 10, key: tenant}`, or false";
+    let most = u64::from(ConcurrencyRule::MAX);
+    let (max, key) = match &node.kind {
+        Kind::Bool(false) => return Setting::Off,
+        Kind::Number(_) => (whole(node, "concurrency", 1, most, problems), None),
+        Kind::Map(_) => {
+            let section = Section::open(node, node.span, "`concurrency`", &["max", "key"], problems);
+            let Some(section) = section else { return Setting::Unset };
+            section.require("max", "max: 10", problems);
+            (section.integer("max", 1, most, problems), limit_key(&section, problems))
+        }
+        _ => return wrong_type(node, "`concurrency`", WANTED, problems).unwrap_or_default(),
+    };
+    let rule = |max| ConcurrencyRule { max, key: key.unwrap_or_default() };
+    narrow(max).map_or(Setting::Unset, |max| Setting::On(rule(max)))
+}
+
+/// What is counted together: `tool`, `tenant` or `param:NAME`.
+fn limit_key(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<LimitKey> {
+    let node = section.get("key")?;
+    let name = text(node, "key", problems)?;
+    match name.strip_prefix(LimitKey::PARAMETER_PREFIX) {
+        Some(parameter) if !parameter.is_empty() => return Some(LimitKey::Parameter(parameter.to_owned())),
+        None if name == "tool" => return Some(LimitKey::Tool),
+        None if name == "tenant" => return Some(LimitKey::Tenant),
+        _ => {}
+    }
+    let message =
+        format!("`key` is `{}`, expected `tool`, `tenant` or `param:` and a parameter's name", cut(name));
+    problems.error_help(
+        node.span,
+        message,
+        "`param:host` counts calls by the value of their parameter `host`",
+    );
+    None
 }
 
 fn breaker(section: &Section<'_>, problems: &mut Problems<'_>) -> Setting<BreakerKeys> {
@@ -194,7 +241,7 @@ fn breaker(section: &Section<'_>, problems: &mut Problems<'_>) -> Setting<Breake
             return wrong_type(&entry.value, "`breaker`", wanted, problems).unwrap_or_default();
         }
     }
-    let keys = ["failure_ratio", "minimum", "window", "open"];
+    let keys = ["failure_ratio", "minimum", "window", "open", "key"];
     let Some(section) = Section::open(&entry.value, entry.key_span, "`breaker`", &keys, problems) else {
         return Setting::Unset;
     };
@@ -207,6 +254,7 @@ fn breaker(section: &Section<'_>, problems: &mut Problems<'_>) -> Setting<Breake
         open_ms: section
             .get("open")
             .and_then(|node| duration_ms(node, "open", 1, limits::POSTPONE_MAX_MS, problems)),
+        key: limit_key(&section, problems),
     };
     Setting::On(keys)
 }
@@ -279,6 +327,10 @@ impl<T> Setting<T> {
             (own, _) => own,
         }
     }
+
+    fn on(self) -> Option<T> {
+        if let Self::On(value) = self { Some(value) } else { None }
+    }
 }
 
 impl RetryKeys {
@@ -299,10 +351,11 @@ impl BreakerKeys {
             minimum: self.minimum.or(defaults.minimum),
             window_ms: self.window_ms.or(defaults.window_ms),
             open_ms: self.open_ms.or(defaults.open_ms),
+            key: self.key.or(defaults.key),
         }
     }
 
-    fn build(self, section: &Section<'_>, problems: &mut Problems<'_>) -> Option<BreakerPolicy> {
+    fn build(self, section: &Section<'_>, problems: &mut Problems<'_>) -> Option<BreakerRule> {
         // The values of `BreakerPolicy::DEFAULT`, which a test compares.
         let policy = BreakerPolicy::try_new(
             self.failure_ratio.unwrap_or(0.5),
@@ -310,7 +363,8 @@ impl BreakerKeys {
             self.window_ms.unwrap_or(60_000),
             self.open_ms.unwrap_or(30_000),
         );
-        accept(policy, section.span(), problems)
+        let policy = accept(policy, section.span(), problems)?;
+        Some(BreakerRule { policy, key: self.key.unwrap_or_default() })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `schedules`: when which tool runs by itself.
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::super::cron::Cron;
@@ -8,6 +9,7 @@ use super::super::quantity::duration_ms;
 use super::super::rules;
 use super::super::schedule::{ScheduleSpec, ScheduledBatch, When};
 use super::super::section::{Section, text, wrong_type};
+use super::super::suggest::closest;
 use super::super::syntax::{cut, describe};
 use super::super::tree::{Entry, Kind, Node};
 use super::call::{self, Known};
@@ -189,11 +191,19 @@ fn timezone(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
     };
     let parts = name.split('/').count();
-    let valid = name == "UTC" || (2..=3).contains(&parts) && name.len() <= 50 && name.split('/').all(part);
-    if !valid {
-        problems.error_help(node.span, format!("`{}` is no time zone", cut(name)), TIMEZONE_HELP);
+    let has_the_shape =
+        name == "UTC" || (2..=3).contains(&parts) && name.len() <= 50 && name.split('/').all(part);
+    if has_the_shape && TimeZone::get(name).is_ok() {
+        return Some(name.to_owned());
     }
-    valid.then(|| name.to_owned())
+    let known = jiff::tz::db().available();
+    let known: Vec<String> = known.map(|zone| zone.to_string()).filter(|zone| zone.contains('/')).collect();
+    let help = match closest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => TIMEZONE_HELP.to_owned(),
+    };
+    problems.error_help(node.span, format!("`{}` is no time zone", cut(name)), help);
+    None
 }
 
 /// What a batch fills in by itself.

@@ -4,14 +4,16 @@ use super::super::diagnostic::Problems;
 use super::super::parameters::Parameters;
 use super::super::rules;
 use super::super::section::Section;
+use super::super::suggest::closest;
 use super::super::syntax::cut;
 use super::super::tree::Entry;
 use super::super::{Handler, ToolSpec};
 use super::mcp::{self, Servers};
 use super::policy::{self, Common};
 use super::{command, http, named, output, parameters};
+use crate::policy::ToolPolicy;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "title",
     "description",
     "parameters",
@@ -23,6 +25,7 @@ const KEYS: [&str; 15] = [
     "timeout",
     "retry",
     "rate_limit",
+    "concurrency",
     "breaker",
     "effects",
     "lane",
@@ -46,6 +49,7 @@ pub(super) fn read(
     let handler = handler(&section, &entry.key, &parameters, servers, problems);
     let creates_functions = creates_functions(&section, handler.as_ref(), problems);
     let policy = policy::read(&section, common, handler.as_ref(), problems);
+    check_key_parameters(&section, policy.as_ref(), &parameters, problems);
     let output = section.get("output").map(|node| output::read(node, problems));
     let (output, output_validator) = output.flatten().unzip();
     Some(ToolSpec {
@@ -82,6 +86,30 @@ fn handler(
             mcp::tool(section, name, tool, servers, problems).map(Handler::Mcp)
         }
         name => Some(Handler::Builtin(name.to_owned())),
+    }
+}
+
+/// A limit is by a parameter that the tool has.
+fn check_key_parameters(
+    section: &Section<'_>,
+    policy: Option<&ToolPolicy>,
+    parameters: &Parameters,
+    problems: &mut Problems<'_>,
+) {
+    let names = || parameters.iter().map(|parameter| parameter.name.as_str());
+    for key in policy.into_iter().flat_map(ToolPolicy::key_parameters) {
+        if names().any(|name| name == key) {
+            continue;
+        }
+        let message = format!("{} has no parameter `{}` to count calls by", section.what(), cut(key));
+        let help = match closest(key, names()) {
+            Some(near) => format!("did you mean `param:{near}`?"),
+            None => {
+                "its `key`, or that of `defaults`, is `tool`, `tenant` or `param:` and one of its parameters"
+                    .to_owned()
+            }
+        };
+        problems.error_help(section.span(), message, help);
     }
 }
 

@@ -1,0 +1,170 @@
+//! The manifest's schedules on this machine: each run is a job, submitted when it is due.
+//!
+//! A run's id follows from the schedule and the time it was due, so that it is one job, however many processes share the
+//! data directory.
+
+use std::time::Duration;
+
+use gantz_core::admit::Origin;
+use gantz_core::host::{Clock, uniform};
+use gantz_core::manifest::{Manifest, ScheduleSpec};
+use gantz_core::retry;
+use gantz_core::spec::JobSpec;
+use gantz_dispatcher::Dispatcher;
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+/// A sleep is no longer than this: the machine may sleep itself, and its clock be set.
+const NAP_MS: u64 = 15_000;
+/// A run that is later than this is not made up for: the machine was asleep.
+const LATE_MAX_MS: u64 = 5 * 60_000;
+const MINUTE_MS: u64 = 60_000;
+
+/// Starts what of the manifest's schedules can run here. Gives the names of those that cannot, as they list objects.
+pub(crate) fn start(dispatcher: &Dispatcher, manifest: &Manifest, tasks: &mut JoinSet<()>) -> Vec<String> {
+    let mut left_out = Vec::new();
+    for schedule in manifest.schedules() {
+        if schedule.batch.is_some() {
+            left_out.push(schedule.name.clone());
+        } else {
+            tasks.spawn(serve(dispatcher.clone(), schedule.clone()));
+        }
+    }
+    left_out
+}
+
+/// Runs a schedule for as long as it is due again.
+async fn serve(dispatcher: Dispatcher, schedule: ScheduleSpec) {
+    let name = schedule.name.as_str();
+    let jitter_ms = schedule.jitter_minutes.map_or(0, |minutes| u64::from(minutes) * MINUTE_MS);
+    let mut after_ms = dispatcher.clock.now_ms();
+    while let Some(due) = schedule.due_after(after_ms) {
+        if let Some(time) = due.skipped {
+            tracing::warn!(schedule = name, time, "the clocks skip a run");
+        }
+        let now_ms = dispatcher.clock.now_ms();
+        if due.at_ms + jitter_ms + LATE_MAX_MS < now_ms {
+            tracing::warn!(
+                schedule = name,
+                due_ms = due.at_ms,
+                "runs were missed while this machine was asleep"
+            );
+            after_ms = now_ms;
+            continue;
+        }
+        sleep_until(&dispatcher.clock, due.at_ms + uniform(dispatcher.entropy.next(), jitter_ms)).await;
+        run(&dispatcher, &schedule, due.at_ms).await;
+        after_ms = due.at_ms;
+    }
+    tracing::info!(schedule = name, "it is never due again");
+}
+
+async fn sleep_until(clock: &Clock, at_ms: u64) {
+    loop {
+        let left_ms = at_ms.saturating_sub(clock.now_ms());
+        if left_ms == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(left_ms.min(NAP_MS))).await;
+    }
+}
+
+/// Submits a run, again and again while the store will not take it.
+async fn run(dispatcher: &Dispatcher, schedule: &ScheduleSpec, due_ms: u64) {
+    let due = i64::try_from(due_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let occurrence = json!([schedule.name, due.unwrap_or_default().to_string()]).to_string();
+    let origin = Origin { source: "schedule", occurrence: Some(occurrence) };
+    let mut spec = JobSpec::new(schedule.tool.clone(), schedule.parameters.clone());
+    spec.lane = schedule.lane.as_ref().map(ToString::to_string);
+    for tries in 1.. {
+        let answers = dispatcher.submit_unattended(vec![(spec.clone(), origin.clone())]).await;
+        match answers.into_iter().next() {
+            Some(Ok(submitted)) => {
+                let row = &submitted.record;
+                tracing::info!(schedule = schedule.name, job_id = %row.id, created = submitted.created, "it is due");
+                return;
+            }
+            Some(Err(error)) if error.is_final() => {
+                tracing::error!(schedule = schedule.name, %error, "a run was refused");
+                return;
+            }
+            answer => {
+                tracing::warn!(
+                    schedule = schedule.name,
+                    ?answer,
+                    "a run could not be submitted, and will be again"
+                );
+                tokio::time::sleep(Duration::from_millis(retry::after_port_failure_ms(tries))).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gantz_core::host::Entropy;
+    use gantz_core::ports::{JobFilter, Ports};
+    use gantz_embedded::{Directory, Embedded, Settings};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// 2026-11-29T12:00:30Z.
+    const BIRTH_MS: u64 = 1_795_953_630_000;
+    const MANIFEST: &str = "
+name: timed
+version: 1.0.0
+tools:
+  say:
+    description: Says something
+    parameters: {what: {type: string, required: true}}
+    handler: test.say
+  look:
+    description: Looks at an object
+    parameters: {bucket: {type: string, required: true}, key: {type: string, required: true}}
+    handler: test.look
+schedules:
+  often: {every: rate(10 minutes), job: {tool: say, parameters: {what: often}, lane: bulk}}
+  once: {every: 'at(2026-11-29T13:00:00)', timezone: Europe/Berlin, job: {tool: say, parameters: {what: once}}}
+  objects: {every: rate(1 minute), batch: {tool: look, s3: {prefix: in/}}}
+";
+
+    #[tokio::test(start_paused = true)]
+    async fn runs_are_jobs_at_their_times_and_one_each_however_many_processes_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let birth = Instant::now();
+        let clock = Clock::new(move || BIRTH_MS + u64::try_from(birth.elapsed().as_millis()).unwrap());
+        let manifest = Arc::new(Manifest::parse("gantz.yaml", MANIFEST).unwrap());
+        let open = || {
+            let directory = Directory::create(folder.path()).unwrap();
+            Embedded::open(directory, clock.clone(), Settings::default()).unwrap()
+        };
+        let fleet = || {
+            let ports = Ports::of(open());
+            Dispatcher::new(ports, Arc::clone(&manifest), clock.clone(), Entropy::new(|| 0))
+        };
+        let (one, other) = (fleet(), fleet());
+        let mut tasks = JoinSet::new();
+        for dispatcher in [&one, &other] {
+            assert_eq!(start(dispatcher, &manifest, &mut tasks), ["objects"]);
+        }
+        let jobs = async || one.ports.jobs.list(&JobFilter::default(), 100, None).await.unwrap().jobs;
+        // At 13:00 in Berlin it is noon in Greenwich, which was half a minute ago.
+        let deadline = Instant::now() + Duration::from_secs(24 * 3_600);
+        while jobs().await.len() < 3 {
+            assert!(Instant::now() < deadline, "the runs do not come: {:?}", jobs().await);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let mut runs = jobs().await;
+        runs.sort_by_key(|job| job.created_at_ms);
+        let ten_past_ms = BIRTH_MS + 570_000;
+        for (job, due_ms) in runs.iter().zip((0..).map(|n| ten_past_ms + n * 600_000)) {
+            assert!((due_ms..due_ms + 2_000).contains(&job.created_at_ms), "{job:?}");
+            assert_eq!((job.tool.as_str(), job.lane.as_str()), ("say", "bulk"));
+        }
+        tasks.shutdown().await;
+    }
+}

@@ -1,0 +1,106 @@
+//! When schedules are due, by the clocks of many places.
+
+use gantz_core::manifest::{Manifest, ScheduleSpec};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+fn schedule(every: &str, timezone: &str) -> ScheduleSpec {
+    let text = format!(
+        "name: n\nversion: 1.0.0\ntools:\n  say: {{description: Says, handler: test.say}}\nschedules:\n  s: {{every: '{every}', timezone: {timezone}, job: {{tool: say}}}}\n"
+    );
+    let manifest = Manifest::parse("gantz.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
+    manifest.schedules().next().unwrap().clone()
+}
+
+fn ms(text: &str) -> u64 {
+    text.parse::<Timestamp>().unwrap().as_millisecond().try_into().unwrap()
+}
+
+fn shown(ms: u64) -> String {
+    Timestamp::from_millisecond(ms.try_into().unwrap()).unwrap().to_string()
+}
+
+/// All runs within a time.
+fn runs(schedule: &ScheduleSpec, from: &str, to: &str) -> Vec<String> {
+    let (mut at_ms, mut runs) = (ms(from) - 1, Vec::new());
+    while let Some(due) = schedule.due_after(at_ms).filter(|due| due.at_ms < ms(to)) {
+        at_ms = due.at_ms;
+        runs.push(shown(at_ms));
+    }
+    runs
+}
+
+#[test]
+fn an_hour_that_the_clocks_skip_has_no_run_and_says_so() {
+    let nightly = schedule("cron(30 2 * * ? *)", "America/New_York");
+    let expected = ["2026-03-07T07:30:00Z", "2026-03-09T06:30:00Z"];
+    assert_eq!(runs(&nightly, "2026-03-07T00:00:00Z", "2026-03-10T00:00:00Z"), expected);
+    let after = nightly.due_after(ms("2026-03-07T07:30:00Z")).unwrap();
+    assert_eq!(after.skipped.as_deref(), Some("2026-03-08T02:30:00"));
+    assert_eq!(nightly.due_after(ms("2026-03-08T12:00:00Z")).unwrap().skipped, None, "told once");
+}
+
+#[test]
+fn an_hour_that_they_repeat_has_one_run_of_a_nightly_schedule_and_both_of_a_frequent_one() {
+    let nightly = schedule("cron(30 1 * * ? *)", "America/New_York");
+    let expected = ["2026-10-31T05:30:00Z", "2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"];
+    assert_eq!(runs(&nightly, "2026-10-31T00:00:00Z", "2026-11-03T00:00:00Z"), expected);
+    let frequent = schedule("cron(0/15 * * * ? *)", "America/New_York");
+    let day = runs(&frequent, "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z");
+    assert_eq!(day.len(), 100, "a day of 25 hours has no hole");
+}
+
+#[test]
+fn fields_mean_what_they_mean_on_aws() {
+    let table: &[(&str, &str, &[&str])] = &[
+        ("cron(0 8 ? * MON-FRI *)", "2026-11-27", &["2026-11-27T08:00:00Z", "2026-11-30T08:00:00Z"]),
+        ("cron(0 8 ? * 2 *)", "2026-11-27", &["2026-11-30T08:00:00Z", "2026-12-07T08:00:00Z"]),
+        ("cron(0 0 L * ? *)", "2026-02-01", &["2026-02-28T00:00:00Z", "2026-03-31T00:00:00Z"]),
+        ("cron(0 0 LW * ? *)", "2026-01-15", &["2026-01-30T00:00:00Z", "2026-02-27T00:00:00Z"]),
+        ("cron(0 0 1W * ? *)", "2026-07-15", &["2026-08-03T00:00:00Z", "2026-09-01T00:00:00Z"]),
+        ("cron(0 0 15W * ? *)", "2026-11-01", &["2026-11-16T00:00:00Z", "2026-12-15T00:00:00Z"]),
+        ("cron(0 0 ? * 6L *)", "2026-11-01", &["2026-11-27T00:00:00Z", "2026-12-25T00:00:00Z"]),
+        ("cron(0 0 ? * 2#1 *)", "2026-11-01", &["2026-11-02T00:00:00Z", "2026-12-07T00:00:00Z"]),
+        ("cron(0 0 ? * L *)", "2026-11-27", &["2026-11-28T00:00:00Z", "2026-12-05T00:00:00Z"]),
+        ("cron(0 0 29 2 ? *)", "2026-01-01", &["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]),
+        ("cron(5,50 23 * * ? 2026-2027)", "2027-12-31", &["2027-12-31T23:05:00Z", "2027-12-31T23:50:00Z"]),
+        ("cron(0 12 * * MON,SUN)", "2026-11-27", &["2026-11-29T12:00:00Z", "2026-11-30T12:00:00Z"]),
+        ("rate(90 minutes)", "2026-11-27", &["2026-11-27T00:00:00Z", "2026-11-27T01:30:00Z"]),
+    ];
+    for (every, from, expected) in table {
+        let schedule = schedule(every, "UTC");
+        let mut at_ms = ms(&format!("{from}T00:00:00Z")) - 1;
+        let found: Vec<String> = std::iter::from_fn(|| {
+            at_ms = schedule.due_after(at_ms)?.at_ms;
+            Some(shown(at_ms))
+        })
+        .take(2)
+        .collect();
+        assert_eq!(found, *expected, "{every}");
+    }
+}
+
+#[test]
+fn what_is_over_is_never_due_again() {
+    let once = schedule("at(2026-12-31T08:00:00)", "Europe/Stockholm");
+    assert_eq!(once.due_after(0).map(|due| shown(due.at_ms)).as_deref(), Some("2026-12-31T07:00:00Z"));
+    assert_eq!(once.due_after(ms("2026-12-31T07:00:00Z")), None);
+    let last = schedule("cron(0 0 1 1 ? 2027)", "UTC");
+    assert_eq!(last.due_after(ms("2027-01-01T00:00:00Z")), None);
+    assert_eq!(schedule("cron(0 0 31 2 ? *)", "UTC").due_after(0), None, "a day that no month has");
+}
+
+proptest! {
+    #[test]
+    fn runs_come_later_and_later_and_none_is_between(after_s in 1_600_000_000_u64..2_500_000_000, zone in 0_usize..4) {
+        let zone = ["Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Beirut"][zone];
+        let frequent = schedule("cron(0/30 * * * ? *)", zone);
+        let first = frequent.due_after(after_s * 1_000).unwrap();
+        prop_assert!(first.at_ms > after_s * 1_000);
+        // Half hours of every clock here are half hours of all.
+        prop_assert!(first.at_ms - after_s * 1_000 <= 30 * 60_000, "{}", shown(first.at_ms));
+        let nightly = schedule("cron(15 3 * * ? *)", zone);
+        let next = nightly.due_after(after_s * 1_000).unwrap();
+        prop_assert_eq!(nightly.due_after(next.at_ms - 1).unwrap().at_ms, next.at_ms);
+    }
+}
