@@ -4,7 +4,7 @@ use gantz_core::batch::{first_of, shard_of};
 use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
 use gantz_core::ports::PortResult;
-use gantz_dispatcher::failures::{self, BatchRows as _};
+use gantz_dispatcher::failures::{self, Records as _};
 use serde_json::{Value, json};
 
 use crate::reader::Reader;

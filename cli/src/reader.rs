@@ -9,7 +9,7 @@ use gantz_core::job::JobRecord;
 use gantz_core::ports::{
     BlobError, JobFilter, JobPage, Message, NewMessage, PortError, PortResult, Ports, Postponed, Receive,
 };
-use gantz_dispatcher::failures::BatchRows;
+use gantz_dispatcher::failures::Records;
 use gantz_embedded::{DeadLetter, Note, QueuedMessage, View};
 
 use crate::error::CliError;
@@ -129,7 +129,7 @@ impl Reader {
     }
 }
 
-impl BatchRows for Reader {
+impl Records for Reader {
     async fn shard(&self, batch: &JobId, number: u32) -> PortResult<Option<ShardRecord>> {
         match self {
             Self::Local(view) => view.shard(batch, number).await,

@@ -6,7 +6,7 @@ use std::path::Path;
 use gantz_core::batch::{BatchProgress, BatchView, FailedChild};
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
 use gantz_core::limits::{FAILURES_SHOWN_MAX, PAGE_MAX, RESULT_MAX_BYTES};
-use gantz_dispatcher::failures::BatchRows as _;
+use gantz_dispatcher::failures::Records as _;
 use serde::Serialize;
 use serde_json::Value;
 

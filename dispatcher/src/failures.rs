@@ -21,7 +21,7 @@ const READS_AT_ONCE: usize = 16;
 const SHARDS_MAX: u32 = 500;
 
 /// Where the rows and pages of batches are.
-pub trait BatchRows: Sync {
+pub trait Records: Sync {
     /// A batch's shard.
     fn shard(
         &self,
@@ -40,7 +40,7 @@ pub trait BatchRows: Sync {
     ) -> impl Future<Output = Result<Vec<u8>, BlobError>> + Send;
 }
 
-impl BatchRows for Ports {
+impl Records for Ports {
     async fn shard(&self, batch: &JobId, number: u32) -> PortResult<Option<ShardRecord>> {
         self.batches.shard(batch, number).await
     }
@@ -58,14 +58,14 @@ impl BatchRows for Ports {
 ///
 /// # Errors
 /// When a row or a blob cannot be read; one that is gone is no error.
-pub async fn report(rows: &impl BatchRows, progress: &BatchProgress) -> PortResult<BatchReport> {
+pub async fn report(rows: &impl Records, progress: &BatchProgress) -> PortResult<BatchReport> {
     let failures_total = progress.totals.unsuccessful();
     let failures =
         if failures_total > 0 { first(rows, &progress.batch, failures_total).await? } else { Vec::new() };
     Ok(BatchReport { batch: BatchView::from(progress), failures, failures_total })
 }
 
-async fn first(rows: &impl BatchRows, batch: &BatchRecord, total: u32) -> PortResult<Vec<FailedChild>> {
+async fn first(rows: &impl Records, batch: &BatchRecord, total: u32) -> PortResult<Vec<FailedChild>> {
     let wanted = usize::try_from(total).unwrap_or(usize::MAX).min(FAILURES_SHOWN_MAX);
     let shards = batch.planned.div_ceil(BATCH_SHARD_CHILDREN).min(SHARDS_MAX);
     let read = async |number| PortResult::Ok((number, rows.shard(&batch.id, number).await?));
@@ -82,7 +82,7 @@ async fn first(rows: &impl BatchRows, batch: &BatchRecord, total: u32) -> PortRe
 }
 
 async fn of_shard(
-    rows: &impl BatchRows,
+    rows: &impl Records,
     batch: &JobId,
     number: u32,
     ShardRecord { shard, page }: ShardRecord,
@@ -111,7 +111,7 @@ async fn of_shard(
 ///
 /// # Errors
 /// When the blob may be there, but cannot be read.
-pub async fn inputs(rows: &impl BatchRows, page: &str) -> PortResult<Vec<Value>> {
+pub async fn inputs(rows: &impl Records, page: &str) -> PortResult<Vec<Value>> {
     match rows.blob(page, PLANNED_PAGE_MAX_BYTES).await {
         Ok(bytes) => Ok(planned_inputs(&bytes).unwrap_or_default()),
         Err(BlobError::Port(error)) => Err(error),

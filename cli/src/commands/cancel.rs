@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use gantz_core::ids::JobId;
-use gantz_dispatcher::failures::BatchRows as _;
+use gantz_dispatcher::failures::Records as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

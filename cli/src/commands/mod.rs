@@ -26,7 +26,7 @@ use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
 use gantz_core::json::lossy_integer;
 use gantz_core::manifest::{Manifest, ToolSpec};
-use gantz_dispatcher::failures::BatchRows as _;
+use gantz_dispatcher::failures::Records as _;
 use serde_json::{Map, Value};
 
 use crate::args::{Arguments, Command, Import};

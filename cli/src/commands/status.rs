@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use gantz_core::batch::{BatchProgress, BatchView};
 use gantz_core::ids::JobId;
 use gantz_core::job::{JobRecord, JobStatus};
-use gantz_dispatcher::failures::{self, BatchRows as _};
+use gantz_dispatcher::failures::{self, Records as _};
 
 use super::progress::Bar;
 use super::{Outcome, job_id, single_job, unknown};

@@ -210,10 +210,13 @@ async fn a_stack_is_changed_after_a_look_at_what_would_change() {
     let made = deploy(&[]);
     assert_eq!(made["status"], "CREATE_COMPLETE");
     let before = level(&made["outputs"]).await;
-    let debug = ["--parameter", "LogLevel=debug"];
+    let topic = "AlarmTopic=arn:aws:sns:us-east-1:000000000000:alarms";
+    let debug = ["--parameter", "LogLevel=debug", "--parameter", topic];
     let looked = deploy(&[&debug[..], &["--dry-run"]].concat());
     let changes = looked["changes"].as_array().unwrap();
-    assert!(changes.iter().any(|change| change["resource"] == "Dispatcher"), "{looked}");
+    for resource in ["Dispatcher", "AgentAgeAlarm", "AsyncParkedAlarm", "RefusedAlarm", "UndeliveredAlarm"] {
+        assert!(changes.iter().any(|change| change["resource"] == resource), "{resource}: {looked}");
+    }
     assert_eq!(level(&made["outputs"]).await, before, "only looked at");
     let changed = deploy(&debug);
     assert_eq!(changed["status"], "UPDATE_COMPLETE");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use gantz_core::ids::JobId;
 use gantz_core::manifest::{Manifest, ToolSpec};
-use gantz_dispatcher::failures::BatchRows as _;
+use gantz_dispatcher::failures::Records as _;
 use serde_json::Value;
 
 use self::words::Words;

@@ -156,7 +156,7 @@ fn batch() -> Value {
 fn failures() -> Value {
     json!({
         "type": "array",
-        "description": "The first children that ended without success. Only where one batch was asked for.",
+        "description": "The first children that ended without success, among the first 100,000. Only where one batch was asked for.",
         "maxItems": limits::FAILURES_SHOWN_MAX,
         "items": {
             "type": "object",
