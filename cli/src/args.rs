@@ -235,10 +235,10 @@ pub(crate) struct Batch {
     /// Folders, files, or patterns such as `src/**/*.rs`: each file is one job.
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) files: Vec<String>,
-    /// Objects of S3 below `s3://BUCKET/PREFIX`, of a stack on AWS: each is one job.
+    /// Objects of S3 below `s3://BUCKET/PREFIX`: each is one job.
     #[arg(long, value_name = "URL")]
     pub(crate) s3: Option<String>,
-    /// A file of JSON Lines, one object of parameters each; `-` for stdin.
+    /// A file of JSON Lines, one object of parameters each; `-` for stdin; or `s3://BUCKET/KEY`.
     #[arg(long, value_name = "FILE")]
     pub(crate) jsonl: Option<String>,
     /// The parameter that takes a file's path.

@@ -29,8 +29,9 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) async fn open(aws: &Aws, stack: &str, manifest: Arc<Manifest>) -> Result<Self, CliError> {
         let stack = stack::connect(aws, stack).await?;
-        let mut dispatcher = Dispatcher::new(stack.ports, manifest, shell::clock(), shell::entropy());
-        dispatcher.objects = Some(Arc::new(Objects::new(Arc::clone(&stack.session))));
+        let objects = Objects::new(Arc::clone(&stack.session));
+        let dispatcher = Dispatcher::new(stack.ports, manifest, shell::clock(), shell::entropy());
+        let mut dispatcher = dispatcher.with_objects(objects);
         dispatcher.new_objects = Some(Arc::new(NewObjects::new(stack.session, stack.settings)));
         let settings =
             HttpSettings { local_sources: false, body_max_bytes: BODY_MAX_BYTES, ..HttpSettings::default() };

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
+use gantz_aws::Objects;
 use gantz_core::ids::{JobId, Lane};
 use gantz_core::manifest::Manifest;
 use gantz_core::policy::Effects;
@@ -32,6 +33,12 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 /// Events in one answer.
 const EVENTS_MAX: usize = 1_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// A dispatcher of this project over a backend on this machine.
+pub(crate) fn dispatcher(project: &Project, ports: Ports, manifest: Arc<Manifest>) -> Dispatcher {
+    let objects = Objects::new(tools::session(project));
+    Dispatcher::new(ports, manifest, shell::clock(), shell::entropy()).with_objects(objects)
+}
 
 /// What this process does for a data directory: it takes requests, and works on what it is told to.
 pub(crate) struct Node {
@@ -60,12 +67,7 @@ impl Node {
                 .hint("`gantz dev --port PORT` takes another one, 0 any that is free")
         })?;
         let embedded = join(project)?;
-        let mut dispatcher = Dispatcher::new(
-            Ports::of(embedded.clone()),
-            Arc::clone(&manifest),
-            shell::clock(),
-            shell::entropy(),
-        );
+        let mut dispatcher = dispatcher(project, Ports::of(embedded.clone()), Arc::clone(&manifest));
         dispatcher.backlog_max = backlog_max.unwrap_or(dispatcher.backlog_max);
         let url = format!("http://{}", listener.local_addr()?);
         let mut node = Self {

@@ -74,8 +74,13 @@ pub(crate) fn warn_of_missing(
     Ok(())
 }
 
+/// AWS as this project means it, spoken to when something first needs it.
+pub(crate) fn session(project: &Project) -> LazySession {
+    LazySession::with(project.aws.region.clone(), project.aws.endpoint_url.clone())
+}
+
 fn registry(project: &Project, clock: &Clock) -> Result<Registry, CliError> {
-    let session = LazySession::with(project.aws.region.clone(), project.aws.endpoint_url.clone());
+    let session = session(project);
     let files = AnalyzeFile::default().with_files(LocalFiles::default());
     let creation = CreateFunctionSettings::read(variable);
     let packages = creation.folder().map(|folder| LocalFiles::below(folder)).transpose()?;

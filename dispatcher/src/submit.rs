@@ -15,7 +15,7 @@ use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{AcceptVerdict, CancelVerdict, accept};
 use gantz_core::limits::{BACKLOG_MAX, INLINE_PARAMETERS_MAX_BYTES, PARAMETERS_MAX_BYTES};
 use gantz_core::manifest::Manifest;
-use gantz_core::ports::{NewMessage, NewObjects, ObjectList, PortError, PortResult, Ports};
+use gantz_core::ports::{ByteSource, NewMessage, NewObjects, ObjectList, PortError, PortResult, Ports};
 use gantz_core::spec::JobSpec;
 use serde_json::Value;
 
@@ -41,8 +41,10 @@ pub struct Dispatcher {
     pub backlog_max: u64,
     /// Jobs recorded, for whoever counts.
     pub accepted: Tally,
-    /// The objects of buckets, where there are any.
+    /// Which objects buckets have, where there are any.
     pub objects: Option<Arc<dyn ObjectList>>,
+    /// What is in those objects.
+    pub object_bytes: Option<Arc<dyn ByteSource>>,
     /// Which objects schedules have taken, where there are any.
     pub new_objects: Option<Arc<dyn NewObjects>>,
 }
@@ -132,8 +134,16 @@ impl Dispatcher {
             backlog_max: BACKLOG_MAX,
             accepted: Tally::default(),
             objects: None,
+            object_bytes: None,
             new_objects: None,
         }
+    }
+
+    /// With the objects of buckets.
+    #[must_use]
+    pub fn with_objects(self, objects: impl ObjectList + ByteSource) -> Self {
+        let objects = Arc::new(objects);
+        Self { objects: Some(Arc::clone(&objects) as _), object_bytes: Some(objects), ..self }
     }
 
     /// Accepts a job: once this returns, its row is durable and its message is on the queue.
@@ -285,6 +295,20 @@ impl Dispatcher {
         self.submit_admitted_batch(admission.of_new_objects(schedule, due_ms.min(now_ms))?).await
     }
 
+    /// The field that asks for objects, where this fleet has none of them.
+    fn lacks(&self, source: &BatchSource) -> Option<&'static str> {
+        let (pointer, has) = match source {
+            BatchSource::Objects(_) => ("/s3", self.objects.is_some()),
+            BatchSource::NewObjects { .. } => ("/s3", self.objects.is_some() && self.new_objects.is_some()),
+            BatchSource::JsonlObject(_) => ("/jsonl", self.object_bytes.is_some()),
+            BatchSource::Items(_)
+            | BatchSource::Jsonl(_)
+            | BatchSource::Files { .. }
+            | BatchSource::Unsuccessful { .. } => return None,
+        };
+        (!has).then_some(pointer)
+    }
+
     /// As [`Dispatcher::submit_batch`], of a batch that was admitted.
     pub(crate) async fn submit_admitted_batch(
         &self,
@@ -292,13 +316,8 @@ impl Dispatcher {
     ) -> Result<Submitted<BatchRecord>, SubmitError> {
         self.hold_back(&QueueName::Lane(admission.record.lane.clone())).await?;
         let BatchAdmission { record, source, shared } = admission;
-        let lacks = match source {
-            BatchSource::Objects(_) => self.objects.is_none(),
-            BatchSource::NewObjects { .. } => self.objects.is_none() || self.new_objects.is_none(),
-            _ => false,
-        };
-        if lacks {
-            return Err(Rejection::Field { pointer: "/s3", message: NO_OBJECTS.into() }.into());
+        if let Some(pointer) = self.lacks(&source) {
+            return Err(Rejection::Field { pointer, message: NO_OBJECTS.into() }.into());
         }
         let plan = PlanMessage::prepare(&self.ports, &record.id, source, shared).await?;
         let (row, created) = match self.ports.batches.open(record.clone()).await? {

@@ -3,14 +3,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use async_trait::async_trait;
 use clap::Args;
 use comfy_table::{Table, presets};
-use gantz_core::limiter::{RateLimit, Taken};
-use gantz_core::ports::{BreakerState, Limits, PortResult};
+use gantz_testkit::counted_limits::{CountedLimits, Counts};
 
 use crate::fleet::Fleet;
 use crate::single_node::{submit_all, until_drained};
@@ -40,10 +37,10 @@ pub(crate) async fn run(dir: &Path, options: &Options) -> Result<(), Failure> {
     std::fs::create_dir_all(dir)?;
     let scratch = tempfile::tempdir_in(dir)?;
     let policy = format!("rate_limit: {{rate: {}/s, scope: fleet}}", options.rate);
-    let writes = Arc::new(AtomicU64::new(0));
+    let counts = Arc::new(Counts::default());
     let fleets: Vec<Fleet> = (0..options.workers)
         .map(|_| {
-            Fleet::with(scratch.path(), &policy, |inner| Arc::new(Counted { inner, writes: writes.clone() }))
+            Fleet::with(scratch.path(), &policy, |inner| Arc::new(CountedLimits::new(inner, counts.clone())))
         })
         .collect::<Result<_, _>>()?;
     let Some(first) = fleets.first() else { return Err("there are no workers".into()) };
@@ -57,7 +54,7 @@ pub(crate) async fn run(dir: &Path, options: &Options) -> Result<(), Failure> {
         working.stop().await?;
     }
     let rate = f64::from(jobs) / took.as_secs_f64();
-    let writes_per_job = writes.load(Ordering::Relaxed) as f64 / f64::from(jobs);
+    let writes_per_job = counts.grants() as f64 / f64::from(jobs);
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_header([
         "WORKERS",
@@ -75,37 +72,4 @@ pub(crate) async fn run(dir: &Path, options: &Options) -> Result<(), Failure> {
     ]);
     println!("{table}");
     Ok(())
-}
-
-/// The fleet's limits, and how often a rate limit's row was written.
-struct Counted {
-    inner: Arc<dyn Limits>,
-    writes: Arc<AtomicU64>,
-}
-
-#[async_trait]
-impl Limits for Counted {
-    async fn take(&self, key: &str, limit: &RateLimit, tokens: u32, now_ms: u64) -> PortResult<Taken> {
-        let taken = self.inner.take(key, limit, tokens, now_ms).await?;
-        if matches!(taken, Taken::Granted { .. }) {
-            self.writes.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(taken)
-    }
-
-    async fn breaker(&self, key: &str) -> PortResult<BreakerState> {
-        self.inner.breaker(key).await
-    }
-
-    async fn trip(&self, key: &str, until_ms: u64) -> PortResult<()> {
-        self.inner.trip(key, until_ms).await
-    }
-
-    async fn probe(&self, key: &str, until_ms: u64, now_ms: u64) -> PortResult<bool> {
-        self.inner.probe(key, until_ms, now_ms).await
-    }
-
-    async fn reset(&self, key: &str) -> PortResult<()> {
-        self.inner.reset(key).await
-    }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use gantz_core::batch::BatchProgress;
 use gantz_core::ids::{JobId, sha256_hex};
 use gantz_core::limits::PAGE_MAX;
+use gantz_core::object_prefix::ObjectUrl;
 use serde_json::{Map, Value, json};
 
 use super::status::{batch_end, exit_code, note_if_idle, show_batch};
@@ -204,6 +205,9 @@ fn submission(project: &Project, batch: Batch) -> Result<Value, CliError> {
         body.insert("s3".into(), json!(prefix));
     }
     match batch.jsonl {
+        Some(url) if ObjectUrl::is_meant_by(&url) => {
+            body.insert("jsonl".into(), json!(url));
+        }
         Some(file) if project.stack.is_some() => {
             body.insert("items".into(), Value::Array(items(&file)?));
         }

@@ -13,7 +13,6 @@ use gantz_core::host::Clock;
 use gantz_core::ids::Lane;
 use gantz_core::manifest::Manifest;
 use gantz_core::ports::Ports;
-use gantz_dispatcher::Dispatcher;
 use gantz_workers::metrics::{Meter, embedded_metrics};
 use gantz_workers::{Phase, Switch, pool};
 use tokio::task::{JoinError, JoinSet};
@@ -68,7 +67,7 @@ pub(super) async fn run(project: &Project, options: Options) -> Outcome {
         let ports = Ports::of(embedded.clone());
         services.spawn(node::sweep(embedded.clone()));
         let (worker, lanes, spared) = (hired(ports.clone())?, chosen.clone(), project.data_dir.clone());
-        let dispatcher = Dispatcher::new(ports, Arc::clone(&manifest), clock.clone(), shell::entropy());
+        let dispatcher = node::dispatcher(project, ports, Arc::clone(&manifest));
         Crew { embedded, worker, lanes, dispatcher, spared }.start(&mut pools, &switch).await?;
         format!("in {}", project.data_dir.display())
     };

@@ -16,6 +16,8 @@ const PIECES: [(&str, &str); 5] = [
     ("postgres.query", include_str!("../../../infra/postgres.yaml")),
 ];
 
+const READ_OBJECTS: &str = "[s3:GetObject, s3:GetObjectVersion]";
+
 /// What these tools add to a section, each handler's part once. What the manifest does not allow needs nothing.
 pub(super) fn part(tools: &[&ToolSpec], name: &str) -> String {
     let needs = |tool: &&&ToolSpec| tool.handler.name() != Handler::CREATE_FUNCTION || tool.creates_functions;
@@ -33,7 +35,7 @@ pub(super) fn rules(tools: &[&ToolSpec]) -> String {
 /// What the workers of a lane may do besides what all may.
 pub(super) fn statements(lane: &Working<'_>) -> String {
     let objects: String =
-        lane.buckets.iter().map(|bucket| allow("s3:GetObject", &format!("{bucket}/*"))).collect();
+        lane.buckets.iter().map(|bucket| allow(READ_OBJECTS, &format!("{bucket}/*"))).collect();
     objects + &part(&lane.tools, "Statements")
 }
 

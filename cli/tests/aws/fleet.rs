@@ -37,6 +37,12 @@ tools:
     parameters:
       text: {type: string}
       n: {type: integer}
+  slow:
+    description: Say it again after a while
+    handler: command
+    command: {program: sh, args: ["-c", "sleep 2; cat"]}
+    parameters:
+      text: {type: string}
   crash:
     description: Die of a signal
     handler: command

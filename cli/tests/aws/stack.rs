@@ -23,12 +23,19 @@ const BY_LAMBDA: [&str; 5] = [
 /// A dispatcher that has no time to plan anything.
 const HASTY: &str = "e2e-hasty-dispatcher";
 
+/// The same call, for what an object was before.
+const ALSO_PERMITTED_BY: [(&str, &str); 1] = [("s3:GetObject", "s3:GetObjectVersion")];
+
 /// What the role permits and none of these functions has called.
 async fn unused(fleet: &Fleet, functions: &[&str], role: &Role) -> Vec<String> {
     let mut unused = Vec::new();
     let not_ours: Vec<&str> = PERMITTED_BY.iter().map(|(call, _)| *call).chain(BY_LAMBDA).collect();
     for action in role.actions().into_iter().filter(|action| !not_ours.contains(&action.as_str())) {
-        let emulated = PERMITTED_BY.iter().filter(|(_, by)| *by == action).map(|(call, _)| *call);
+        let emulated = PERMITTED_BY
+            .iter()
+            .chain(&ALSO_PERMITTED_BY)
+            .filter(|(_, by)| *by == action)
+            .map(|(call, _)| *call);
         let calls = emulated.chain([action.as_str()]).filter_map(|call| call.split_once(':'));
         let mut called = false;
         for ((_, call), function) in calls.flat_map(|call| functions.iter().map(move |one| (call, one))) {

@@ -12,7 +12,7 @@ use gantz_aws::{NewObjects, Objects, Session, Settings};
 use gantz_core::host::{Clock, Entropy};
 use gantz_core::manifest::{Manifest, ManifestError};
 use gantz_dispatcher::Dispatcher;
-use gantz_dispatcher::lambda::{Invocation, Lambda};
+use gantz_dispatcher::lambda::{Invocation, Lambda, Tokens};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
@@ -21,6 +21,7 @@ use tracing_subscriber::EnvFilter;
 const CONFIG: &str = "GANTZ_CONFIG";
 /// The claim of a caller's token that names its tenant; without it, callers are not told apart.
 const TENANT_CLAIM: &str = "GANTZ_TENANT_CLAIM";
+const TOKEN_ISSUER: &str = "GANTZ_TOKEN_ISSUER";
 /// Where Lambda unpacks the function.
 const TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
 
@@ -73,11 +74,12 @@ async fn connect(look_up: impl Fn(&str) -> Option<String>) -> Result<Lambda, Sta
     let session = Arc::new(Session::from_env().await);
     let clock = clock();
     let ports = gantz_aws::connect(Arc::clone(&session), Arc::clone(&settings), clock.clone());
-    let mut dispatcher = Dispatcher::new(ports, manifest, clock, entropy());
-    dispatcher.objects = Some(Arc::new(Objects::new(Arc::clone(&session))));
+    let objects = Objects::new(Arc::clone(&session));
+    let mut dispatcher = Dispatcher::new(ports, manifest, clock, entropy()).with_objects(objects);
     dispatcher.new_objects = Some(Arc::new(NewObjects::new(session, settings)));
-    let tenant_claim = look_up(TENANT_CLAIM).filter(|claim| !claim.is_empty());
-    Ok(Lambda::new(dispatcher, Arc::new(write_out)).with_tenant_claim(tenant_claim))
+    let given = |name| look_up(name).filter(|value| !value.is_empty());
+    let tokens = Tokens { issuer: given(TOKEN_ISSUER), tenant_claim: given(TENANT_CLAIM) };
+    Ok(Lambda::new(dispatcher, Arc::new(write_out)).with_tokens(tokens))
 }
 
 fn manifest(look_up: impl Fn(&str) -> Option<String>) -> Result<Manifest, StartError> {

@@ -26,7 +26,7 @@ pub(super) async fn submit(
     Body(mut spec): Body<BatchSpec>,
 ) -> Result<Response, Problem> {
     if !door.settings.local_sources {
-        refuse_local_sources(&spec)?;
+        spec.refuse_local_sources()?;
     }
     caller::own(&asking, &mut spec.tenant)?;
     spec.idempotency_key = key::agreed(&headers, spec.idempotency_key)?;
@@ -53,14 +53,4 @@ pub(super) async fn list(State(door): State<Door>, asking: Caller, uri: Uri) -> 
     let own = batches.iter().filter(|batch| asking.may_see(&batch.tenant));
     let batches: Vec<BatchView> = own.map(BatchView::from).collect();
     Ok(Json(json!({ "batches": batches })).into_response())
-}
-
-fn refuse_local_sources(spec: &BatchSpec) -> Result<(), Problem> {
-    let given = [("/jsonl", spec.jsonl.is_some()), ("/files", spec.files.is_some())];
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((pointer, _)) => {
-            Err(Problem::field(pointer, "this server reads no files of its own for callers, send `items`"))
-        }
-        None => Ok(()),
-    }
 }

@@ -39,7 +39,7 @@ use axum::response::{IntoResponse, Response};
 use gantz_core::limits;
 use serde_json::Value;
 
-use crate::mcp;
+use crate::mcp::{self, protected_resource};
 use crate::submit::{Dispatcher, SubmitError};
 use problem::Problem;
 use problem_kind::ProblemKind;
@@ -59,6 +59,8 @@ pub struct HttpSettings {
     pub allowed_hosts: Option<Vec<String>>,
     /// Whether batches may name files and folders of the machine that plans them.
     pub local_sources: bool,
+    /// Who issues the tokens that a gateway in front of this door asks for, as clients of MCP are told.
+    pub token_issuer: Option<String>,
 }
 
 impl Default for HttpSettings {
@@ -70,6 +72,7 @@ impl Default for HttpSettings {
             body_max_bytes: limits::HTTP_BODY_MAX_BYTES,
             allowed_hosts: Some(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into()),
             local_sources: true,
+            token_issuer: None,
         }
     }
 }
@@ -91,6 +94,10 @@ pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router)
     let body_limit = DefaultBodyLimit::max(settings.body_max_bytes);
     let server = mcp::McpServer::new(dispatcher.clone(), settings.wait_max_ms);
     let agents = mcp::route(server, settings.body_max_bytes);
+    let more = settings.token_issuer.iter().fold(more, |more, issuer| {
+        let metadata = protected_resource::route(issuer.clone());
+        protected_resource::PATHS.iter().fold(more, |more, path| more.route(path, metadata.clone()))
+    });
     let door = Door { dispatcher, settings: Arc::new(settings) };
     let all = routes::all().into_iter();
     all.fold(Router::new(), |router, route| router.route(route.path, route.handler))

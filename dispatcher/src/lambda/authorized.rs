@@ -8,6 +8,15 @@ use crate::caller::Caller;
 /// What the names of such tenants begin with that a hash makes, and no others.
 const HASHED: &str = "claim-";
 
+/// What is known of the tokens that a gateway has checked before a request comes here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Who issues them: an HTTPS URL that clients are told to get them from.
+    pub issuer: Option<String>,
+    /// The claim that names the one tenant whom the bearer acts for. `None` does not tell bearers apart.
+    pub tenant_claim: Option<String>,
+}
+
 /// The caller of a request. Without a token it has shown the account's credentials, or came through a door that asks for
 /// nothing.
 ///

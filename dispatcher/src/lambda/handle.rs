@@ -10,7 +10,7 @@ use gantz_core::limits::BATCH_ID_MAX_CHARS;
 use gantz_core::spec::JobSpec;
 use serde_json::{Value, json};
 
-use super::authorized::authorized;
+use super::authorized::{Tokens, authorized};
 use super::classify::{Event, classify};
 use super::error::LambdaError;
 use super::metrics::{self, Emit};
@@ -26,7 +26,7 @@ use crate::unattended::Refusal;
 pub struct Lambda {
     pub(super) dispatcher: Dispatcher,
     emit: Emit,
-    tenant_claim: Option<String>,
+    tokens: Tokens,
 }
 
 /// What is known of one invocation besides its event.
@@ -48,14 +48,13 @@ impl Invocation {
 impl Lambda {
     /// The function over a dispatcher. Metrics go to `emit`, a line at a time.
     pub fn new(dispatcher: Dispatcher, emit: Emit) -> Self {
-        Self { dispatcher, emit, tenant_claim: None }
+        Self { dispatcher, emit, tokens: Tokens::default() }
     }
 
-    /// The same, whose callers with a token act for the tenant alone that this claim of the token names. `None` does not
-    /// tell them apart.
+    /// The same, with callers that bring such tokens.
     #[must_use]
-    pub fn with_tenant_claim(self, tenant_claim: Option<String>) -> Self {
-        Self { tenant_claim, ..self }
+    pub fn with_tokens(self, tokens: Tokens) -> Self {
+        Self { tokens, ..self }
     }
 
     /// Does what an event asks for, and answers as its sender expects. When this returns, nothing of it is under way
@@ -105,12 +104,12 @@ impl Lambda {
         invocation: &Invocation,
     ) -> Result<Value, LambdaError> {
         let malformed = |problem| LambdaError::MalformedEvent { door: Door::Http, problem };
-        let call = match authorized(event, self.tenant_claim.as_deref()) {
+        let call = match authorized(event, self.tokens.tenant_claim.as_deref()) {
             Ok(caller) => http::read(format, event, caller).map_err(malformed)?,
             Err(claim) => return Ok(http::without_tenant(format, claim)),
         };
         let remaining_ms = invocation.remaining_ms(&self.dispatcher.clock);
-        http::answer(&self.dispatcher, call, remaining_ms).await.map_err(malformed)
+        http::answer(&self.dispatcher, call, remaining_ms, &self.tokens).await.map_err(malformed)
     }
 
     /// Submits what an event asks for. Answers with what polls it.
@@ -128,8 +127,8 @@ impl Lambda {
                 }
             },
             Ask::Batch(spec) => {
-                let spec = read_submission(&spec.to_string()).map_err(malformed)?;
-                refuse_local_sources(&spec).map_err(malformed)?;
+                let spec: BatchSpec = read_submission(&spec.to_string()).map_err(malformed)?;
+                spec.refuse_local_sources().map_err(|rejection| malformed(rejection.to_string()))?;
                 self.batch(spec, door, occurrence).await.map_err(failed)
             }
             Ask::NewObjects { batch, schedule, due } => {
@@ -212,15 +211,4 @@ fn moment_ms(text: &str) -> Result<u64, String> {
     ms.ok_or_else(|| {
         "`scheduled_time` is no time, expected RFC 3339 such as `2030-01-31T12:00:00Z`".to_owned()
     })
-}
-
-/// A function's own files are none of the caller's business.
-fn refuse_local_sources(spec: &BatchSpec) -> Result<(), String> {
-    let given = [("jsonl", spec.jsonl.is_some()), ("files", spec.files.is_some())];
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((name, _)) => {
-            Err(format!("`/{name}`: there are no files of the caller's here, send `items` or `s3`"))
-        }
-        None => Ok(()),
-    }
 }

@@ -13,6 +13,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use tower::ServiceExt;
 
+use super::authorized::Tokens;
 use super::classify::HttpFormat;
 use super::http_v1;
 use crate::caller::Caller;
@@ -61,11 +62,16 @@ pub(super) fn read(format: HttpFormat, event: &Value, caller: Caller) -> Result<
 }
 
 /// Runs a request through the routes, within the time that is left, and writes the answer as its sender reads it.
-pub(super) async fn answer(dispatcher: &Dispatcher, call: Call, remaining_ms: u64) -> Result<Value, String> {
+pub(super) async fn answer(
+    dispatcher: &Dispatcher,
+    call: Call,
+    remaining_ms: u64,
+    tokens: &Tokens,
+) -> Result<Value, String> {
     let budget_ms = remaining_ms.min(call.patience_ms);
     // What changes something goes on: broken off in the middle, it would have to be repeated.
     let is_read = matches!(*call.request.method(), Method::GET | Method::HEAD);
-    let serve = router(dispatcher.clone(), settings(budget_ms)).oneshot(call.request);
+    let serve = router(dispatcher.clone(), settings(budget_ms, tokens)).oneshot(call.request);
     let patience = is_read.then(|| Duration::from_millis(budget_ms.saturating_sub(ANSWER_MARGIN_MS)));
     let response = in_time(patience, serve.map(|Ok(response)| response)).await;
     let (parts, body) = response.into_parts();
@@ -87,13 +93,14 @@ pub(super) fn without_tenant(format: HttpFormat, claim: &str) -> Value {
     written(format, parts.status, &parts.headers, &Bytes::from(body))
 }
 
-fn settings(budget_ms: u64) -> HttpSettings {
+fn settings(budget_ms: u64, tokens: &Tokens) -> HttpSettings {
     HttpSettings {
         agent_budget_ms: budget_ms,
         wait_max_ms: HTTP_WAIT_MAX_MS.min(budget_ms.saturating_sub(ANSWER_MARGIN_MS)),
         // Whoever may ask was settled by the gateway.
         allowed_hosts: None,
         local_sources: false,
+        token_issuer: tokens.issuer.clone(),
         ..HttpSettings::default()
     }
 }

@@ -21,6 +21,7 @@ mod uploads;
 mod error;
 mod metrics;
 
+pub use authorized::Tokens;
 pub use classify::{Event, HttpFormat, classify};
 pub use error::LambdaError;
 pub use handle::{Invocation, Lambda};

@@ -10,6 +10,7 @@ mod http;
 mod offer;
 mod own;
 mod own_calls;
+pub(crate) mod protected_resource;
 mod stdio;
 mod task;
 

@@ -44,6 +44,7 @@ pub(super) fn all() -> Vec<Tool> {
                     "description": "One object of parameters for each job.",
                 },
                 "s3": { "type": "string", "description": "Instead of `items`: each object below `s3://bucket/prefix` is a job." },
+                "jsonl": { "type": "string", "description": "Instead of `items`: the object `s3://bucket/key` has them, one a line." },
                 "parameters": { "type": "object", "description": "Parameters that all jobs share." },
                 "tolerate": { "type": "string", "description": "How many jobs may fail, such as `3` or `2%`." },
                 "idempotency_key": { "type": "string", "description": "The same key again is the same batch." },

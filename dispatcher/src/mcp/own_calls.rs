@@ -49,15 +49,14 @@ impl McpServer {
 
     pub(super) async fn submit_batch(&self, arguments: JsonObject) -> Answered<CallToolResult> {
         // Files of the machine that plans are not an agent's to name.
-        if let Some(name) =
-            ["files", "jsonl", "as", "tenant"].into_iter().find(|name| arguments.contains_key(*name))
-        {
-            return Err(invalid(&format!("`/{name}` cannot be given here, send `items` or `s3`")));
+        if let Some(name) = ["files", "as", "tenant"].into_iter().find(|name| arguments.contains_key(*name)) {
+            return Err(invalid(&format!("`/{name}` cannot be given here, send `items`, `s3` or `jsonl`")));
         }
-        if arguments.contains_key("items") == arguments.contains_key("s3") {
-            return Err(invalid("expected one of `/items` and `/s3`"));
+        if ["items", "s3", "jsonl"].into_iter().filter(|name| arguments.contains_key(*name)).count() != 1 {
+            return Err(invalid("expected exactly one of `/items`, `/s3` and `/jsonl`"));
         }
         let mut spec: BatchSpec = read(arguments)?;
+        spec.refuse_local_sources().map_err(|rejection| invalid(&rejection.to_string()))?;
         spec.tenant = Some(self.tenant.to_string());
         let dispatcher = self.dispatcher.clone();
         let batch = to_the_end(async move { dispatcher.submit_batch(spec, &ORIGIN).await }).await??.record;

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use gantz_core::json::lossy_integer;
 use gantz_core::limits::PARAMETERS_MAX_BYTES;
+use gantz_core::ports::PortResult;
 use serde_json::{Map, Value};
 
+use super::object_lines::passing;
 use super::page::{Item, Page};
 
 trait Input: BufRead + Send {}
@@ -30,7 +32,10 @@ impl Lines {
         Self::from(file, cursor)
     }
 
-    fn from(mut input: impl Read + Seek + Send + 'static, cursor: Option<&str>) -> Result<Self, String> {
+    pub(super) fn from(
+        mut input: impl Read + Seek + Send + 'static,
+        cursor: Option<&str>,
+    ) -> Result<Self, String> {
         let (offset, line) = match cursor {
             None => (0, 1),
             Some(text) => parse_cursor(text).ok_or_else(|| format!("`{text}` is no cursor of JSON Lines"))?,
@@ -41,7 +46,11 @@ impl Lines {
         Ok(Self { input: Box::new(BufReader::with_capacity(64 * 1024, input)), offset, line })
     }
 
-    pub(super) fn next_page(&mut self, size: usize) -> Page {
+    /// The next page.
+    ///
+    /// # Errors
+    /// When the bytes cannot be read for the moment. What can never be read ends the page.
+    pub(super) fn next_page(&mut self, size: usize) -> PortResult<Page> {
         let mut items = Vec::with_capacity(size);
         let mut end = None;
         while items.len() < size {
@@ -52,12 +61,17 @@ impl Lines {
                     break;
                 }
                 Err(error) => {
+                    if let Some(passing) =
+                        error.get_ref().and_then(|error| error.downcast_ref()).and_then(passing)
+                    {
+                        return Err(passing);
+                    }
                     end = Some(Err(format!("cannot read line {}: {error}", self.line)));
                     break;
                 }
             }
         }
-        Page { items, cursor: self.cursor(), end, left_out: 0 }
+        Ok(Page { items, cursor: self.cursor(), end, left_out: 0 })
     }
 
     /// Where to go on.

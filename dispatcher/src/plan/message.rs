@@ -5,7 +5,7 @@ use gantz_core::admit_batch::BatchSource;
 use gantz_core::envelope::message_body;
 use gantz_core::ids::JobId;
 use gantz_core::limits::{BATCH_PART_MAX_BYTES, PARAMETERS_MAX_BYTES};
-use gantz_core::object_prefix::ObjectPrefix;
+use gantz_core::object_prefix::{ObjectPrefix, ObjectUrl};
 use gantz_core::ports::{PortError, Ports};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -42,6 +42,8 @@ pub enum StoredSource {
     Blobs(Vec<String>),
     /// A file of JSON Lines.
     Jsonl(String),
+    /// An object that is one.
+    JsonlObject(ObjectUrl),
     /// Folders or patterns, and the parameter that takes a file's path.
     Files {
         /// The folders and patterns.
@@ -84,6 +86,7 @@ impl PlanMessage {
         let source = match source {
             BatchSource::Items(items) => StoredSource::Blobs(check_in(ports, items).await?),
             BatchSource::Jsonl(path) => StoredSource::Jsonl(path),
+            BatchSource::JsonlObject(url) => StoredSource::JsonlObject(url),
             BatchSource::Files { patterns, parameter } => StoredSource::Files { patterns, parameter },
             BatchSource::Objects(place) => StoredSource::Objects(place),
             BatchSource::NewObjects { place, schedule, due_ms } => {

@@ -9,6 +9,7 @@ mod cancel;
 mod files;
 mod lines;
 mod message;
+mod object_lines;
 mod objects;
 mod page;
 mod parts;

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::StoredSource;
 use super::files::Files;
 use super::lines::Lines;
+use super::object_lines::ObjectLines;
 use super::objects::{NewOnly, Objects};
 use super::parts::Parts;
 use super::unsuccessful::Unsuccessful;
@@ -186,6 +187,7 @@ impl From<PortError> for SourceError {
 pub(super) enum Source {
     Parts(Parts),
     Lines(Box<Lines>),
+    ObjectLines(Box<ObjectLines>),
     Files(Box<Files>),
     Objects(Box<Objects>),
     Unsuccessful(Box<Unsuccessful>),
@@ -217,6 +219,13 @@ impl Source {
             StoredSource::Files { patterns, parameter } => {
                 Files::open(patterns, parameter, tool, cursor.as_deref(), spared)
                     .map(|files| Self::Files(Box::new(files)))
+            }
+            StoredSource::JsonlObject(url) => {
+                let Some(objects) = &dispatcher.object_bytes else {
+                    return Err(SourceError::Final(NO_OBJECTS.to_owned()));
+                };
+                let lines = ObjectLines::open(&**objects, url.clone(), cursor.as_deref()).await?;
+                return Ok(Self::ObjectLines(Box::new(lines)));
             }
             StoredSource::Objects(place) => {
                 let list = dispatcher.objects.clone().ok_or_else(|| NO_OBJECTS.to_owned());
@@ -251,11 +260,10 @@ impl Source {
         match self {
             Self::Parts(parts) => parts.next_page(size).await.map(|(parts, page)| (Self::Parts(parts), page)),
             Self::Lines(mut lines) => {
-                blocking(move || {
-                    let page = lines.next_page(size);
-                    (Self::Lines(lines), page)
-                })
-                .await
+                blocking(move || lines.next_page(size).map(|page| (Self::Lines(lines), page))).await?
+            }
+            Self::ObjectLines(mut lines) => {
+                blocking(move || lines.next_page(size).map(|page| (Self::ObjectLines(lines), page))).await?
             }
             Self::Files(mut files) => {
                 blocking(move || {

@@ -47,6 +47,7 @@ impl Parts {
                 (lines, page)
             })
             .await?;
+            let page = page?;
             items.extend(page.items);
             let mut end = page.end;
             if matches!(end, Some(Ok(()))) && self.part + 1 < self.references.len() {

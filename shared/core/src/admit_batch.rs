@@ -13,7 +13,7 @@ use crate::ids::{JobId, Tenant, sha256_hex};
 use crate::job::JobStatus;
 use crate::limits::{BATCH_CHILDREN_MAX, BATCH_ID_MAX_CHARS};
 use crate::manifest::{Manifest, ToolSpec};
-use crate::object_prefix::ObjectPrefix;
+use crate::object_prefix::{ObjectPrefix, ObjectUrl};
 use crate::spec::Instant;
 
 /// A batch as submitted. Exactly one of `items`, `jsonl`, `files` and `s3` says where its children come from.
@@ -28,7 +28,7 @@ pub struct BatchSpec {
     /// One object of parameters per child.
     #[serde(default)]
     pub items: Option<Vec<Value>>,
-    /// A file of JSON Lines, one object of parameters each.
+    /// A file of JSON Lines, one object of parameters each; or one that is an object, as `s3://bucket/key`.
     #[serde(default)]
     pub jsonl: Option<String>,
     /// Folders or glob patterns, one or a list; each file becomes a child with the parameter named by `as`.
@@ -61,6 +61,23 @@ pub struct BatchSpec {
     /// Whether the end of each child is told by an event of its own.
     #[serde(default)]
     pub child_events: bool,
+}
+
+impl BatchSpec {
+    /// Refuses what would have the planner's own files read: they are none of a caller's business who is elsewhere.
+    ///
+    /// # Errors
+    /// When `files` is given, or a `jsonl` that is no object.
+    pub fn refuse_local_sources(&self) -> Result<(), Rejection> {
+        let of_a_file = self.jsonl.as_ref().is_some_and(|place| !ObjectUrl::is_meant_by(place));
+        let pointer = match (of_a_file, &self.files) {
+            (true, _) => "/jsonl",
+            (_, Some(_)) => "/files",
+            (false, None) => return Ok(()),
+        };
+        let help = "names files, and none are read here for callers: send `items`, `s3`, or `jsonl` as `s3://bucket/key`";
+        Err(field(pointer, help))
+    }
 }
 
 /// Objects as a caller names them.
@@ -116,6 +133,8 @@ pub enum BatchSource {
     Items(Vec<Value>),
     /// A file of JSON Lines.
     Jsonl(String),
+    /// An object that is one.
+    JsonlObject(ObjectUrl),
     /// Every file of folders, or every file that patterns match.
     Files {
         /// The folders and patterns, at least one.
@@ -277,6 +296,9 @@ fn source(
             format!("has {} items, at most {BATCH_CHILDREN_MAX} fit a batch", items.len()),
         )),
         (Some(items), None, None, None) => Ok(BatchSource::Items(items)),
+        (None, Some(url), None, None) if ObjectUrl::is_meant_by(&url) => ObjectUrl::parse(&url)
+            .map(BatchSource::JsonlObject)
+            .map_err(|error| field("/jsonl", error.to_string())),
         (None, Some(path), None, None) => Ok(BatchSource::Jsonl(path)),
         (None, None, Some(OneOrMore::More(patterns)), None) if patterns.is_empty() => {
             Err(field("/files", "is empty, expected at least one folder or pattern"))
@@ -293,7 +315,10 @@ fn source(
 /// Whether the tool has the parameters that the source gives each child.
 fn check_fit(tool: &ToolSpec, source: &BatchSource) -> Result<(), Rejection> {
     match source {
-        BatchSource::Items(_) | BatchSource::Jsonl(_) | BatchSource::Unsuccessful { .. } => Ok(()),
+        BatchSource::Items(_)
+        | BatchSource::Jsonl(_)
+        | BatchSource::JsonlObject(_)
+        | BatchSource::Unsuccessful { .. } => Ok(()),
         BatchSource::Objects(_) | BatchSource::NewObjects { .. } => takes_objects(tool),
         BatchSource::Files { parameter, .. } => {
             if tool.parameters.iter().any(|known| known.name == *parameter) {

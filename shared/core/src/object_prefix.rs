@@ -1,4 +1,6 @@
-//! `s3://bucket/prefix`: which objects a person means.
+//! `s3://bucket/prefix` and `s3://bucket/key`: which objects a person means.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,40 @@ pub struct ObjectPrefix {
     pub bucket: String,
     /// What the keys begin with.
     pub prefix: String,
+}
+
+/// One object of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectUrl {
+    /// The bucket's name, or an access point's alias.
+    pub bucket: String,
+    /// Its key, not empty.
+    pub key: String,
+}
+
+impl ObjectUrl {
+    /// Whether a text means an object rather than a file.
+    pub fn is_meant_by(text: &str) -> bool {
+        text.starts_with(SCHEME)
+    }
+
+    /// Reads `s3://bucket/key`. The key is taken as it is, without any decoding.
+    ///
+    /// # Errors
+    /// As [`ObjectPrefix::parse`], and when there is no key.
+    pub fn parse(text: &str) -> Result<Self, ObjectPrefixError> {
+        let ObjectPrefix { bucket, prefix: key } = ObjectPrefix::parse(text)?;
+        if key.is_empty() || key.ends_with('/') {
+            return Err(ObjectPrefixError::NoKey(shown(text)));
+        }
+        Ok(Self { bucket, key })
+    }
+}
+
+impl fmt::Display for ObjectUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SCHEME}{}/{}", self.bucket, self.key)
+    }
 }
 
 /// A text that names no objects.
@@ -32,6 +68,9 @@ pub enum ObjectPrefixError {
     /// No key begins with it.
     #[error("the prefix has {0} bytes, at most {KEY_MAX_BYTES} fit a key")]
     Prefix(usize),
+    /// It names a bucket or a folder, where one object is wanted.
+    #[error("`{0}` is no object, expected `s3://bucket/key`")]
+    NoKey(String),
 }
 
 impl ObjectPrefix {
@@ -104,6 +143,16 @@ mod tests {
         }
         let long = format!("s3://abc/{}", "k".repeat(KEY_MAX_BYTES));
         assert!(ObjectPrefix::parse(&long).is_ok());
+    }
+
+    #[test]
+    fn an_object_has_a_key() {
+        for text in ["s3://abc/x", "s3://acme.in-2/a/b c+%20/ä.jsonl"] {
+            assert_eq!(ObjectUrl::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["s3://abc", "s3://abc/", "s3://abc/folder/"] {
+            assert_eq!(ObjectUrl::parse(text), Err(ObjectPrefixError::NoKey(text.into())));
+        }
     }
 
     #[test]

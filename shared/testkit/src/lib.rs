@@ -23,6 +23,7 @@ pub mod job_store;
 pub mod limits;
 
 pub mod cfn_lint;
+pub mod counted_limits;
 pub mod fault_table;
 pub mod ministack;
 pub mod python;

@@ -174,7 +174,7 @@ impl ByteSource for Objects {
     async fn open(&self, place: &Place) -> Result<Opened, SourceError> {
         // A source over a network awaits: the runtime must go on meanwhile.
         tokio::task::yield_now().await;
-        let Place::Object { bucket, key } = place else {
+        let Place::Object { bucket, key, .. } = place else {
             panic!("objects are asked for by bucket and key");
         };
         let place = format!("s3://{bucket}/{key}");

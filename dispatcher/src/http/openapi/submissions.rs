@@ -80,14 +80,14 @@ fn batch_spec() -> Value {
             },
             "jsonl": {
                 "type": ["string", "null"],
-                "description": "A file of JSON Lines on the planner's machine, one object of parameters each.",
+                "description": "JSON Lines, one object of parameters each: `s3://bucket/key`, or a file on the planner's machine.",
             },
             "files": {
                 "type": ["string", "null"],
                 "description": "A folder or a glob pattern on the planner's machine; each file becomes a child.",
             },
             "s3": {
-                "description": "`s3://bucket/prefix`, or its parts; each object becomes a child with the parameters `bucket` and `key`. On AWS only.",
+                "description": "`s3://bucket/prefix`, or its parts; each object becomes a child with the parameters `bucket` and `key`.",
                 "anyOf": [
                     { "type": ["string", "null"] },
                     {

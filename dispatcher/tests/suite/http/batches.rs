@@ -69,9 +69,16 @@ async fn the_first_failures_are_told_with_what_they_were_planned_from() {
 async fn a_door_for_strangers_reads_no_files_for_them() {
     let settings = HttpSettings { local_sources: false, ..HttpSettings::default() };
     let app = App::with(settings, |dispatcher| dispatcher);
-    for source in ["jsonl", "files"] {
-        let answer = app.post("/batches", json!({"tool": "explore", source: "/etc/*"})).await;
+    for (source, place, part) in [
+        ("jsonl", "/etc/passwd", "names files"),
+        ("files", "/etc/*", "names files"),
+        ("jsonl", "s3://acme/lines.jsonl", "has no S3"),
+        ("jsonl", "s3://acme", "expected `s3://bucket/key`"),
+    ] {
+        let answer = app.post("/batches", json!({"tool": "explore", source: place})).await;
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (400, "invalid"));
+        let told = answer.json().to_string();
+        assert!(told.contains(&format!("/{source}")) && told.contains(part), "{told}");
         app.assert_untouched(source).await;
     }
     assert_eq!(app.post("/batches", json!({"tool": "explore", "items": []})).await.status, 202);

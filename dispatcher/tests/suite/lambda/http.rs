@@ -2,7 +2,7 @@
 
 use gantz_core::job::JobResult;
 use gantz_core::lifecycle::{ClaimVerdict, Ending, FinishVerdict};
-use gantz_dispatcher::lambda::Lambda;
+use gantz_dispatcher::lambda::{Lambda, Tokens};
 use gantz_testkit::builders::{NOW_MS, claim, held};
 use serde_json::{Value, json};
 
@@ -180,6 +180,11 @@ async fn an_answer_that_does_not_fit_the_door_says_so() {
     assert_eq!(body(&answer)["type"], "urn:gantz:problem:result_too_large");
 }
 
+/// Tokens that have the tenant's name in this claim.
+fn tokens(tenant_claim: &str) -> Tokens {
+    Tokens { issuer: Some("https://login.acme.test/".into()), tenant_claim: Some(tenant_claim.into()) }
+}
+
 /// The same request, with a token for this tenant.
 fn by(tenant: &str, mut event: Value) -> Value {
     event["requestContext"]["authorizer"] = json!({"jwt": {"claims": {"sub": tenant}, "scopes": null}});
@@ -189,7 +194,7 @@ fn by(tenant: &str, mut event: Value) -> Value {
 #[tokio::test]
 async fn the_bearer_of_a_token_acts_for_its_tenant_alone() {
     let world = World::new();
-    let function = world.function.clone().with_tenant_claim(Some("sub".into()));
+    let function = world.function.clone().with_tokens(tokens("sub"));
     let ask = async |tenant: &str, method: &str, path: &str, query: &str, content: Value| {
         let answer = ask(&function, &by(tenant, request(method, path, query, &content)), 60_000).await;
         (answer["statusCode"].as_u64().unwrap(), body(&answer))
@@ -248,16 +253,36 @@ async fn the_bearer_of_a_token_acts_for_its_tenant_alone() {
 #[tokio::test]
 async fn a_token_that_names_nobody_is_refused() {
     let world = World::new();
-    let function = world.function.clone().with_tenant_claim(Some("org".into()));
+    let function = world.function.clone().with_tokens(tokens("org"));
     let answer = ask(&function, &by("acme", request("GET", "/jobs", "", &Value::Null)), 60_000).await;
     assert_eq!(answer["statusCode"], 403);
     assert!(body(&answer)["detail"].as_str().unwrap().contains("`org`"), "{answer}");
 }
 
 #[tokio::test]
+async fn who_has_no_token_yet_is_told_where_to_get_one() {
+    let world = World::new();
+    let function = world.function.clone().with_tokens(tokens("sub"));
+    for (path, resource) in [("", ""), ("/mcp", "/mcp")] {
+        let path = format!("/.well-known/oauth-protected-resource{path}");
+        let mut event = request("GET", &path, "", &Value::Null);
+        event["headers"]["host"] = json!("abc.execute-api.eu-north-1.amazonaws.com");
+        let answer = ask(&function, &event, 60_000).await;
+        let expected = json!({
+            "resource": format!("https://abc.execute-api.eu-north-1.amazonaws.com{resource}"),
+            "authorization_servers": ["https://login.acme.test/"],
+            "bearer_methods_supported": ["header"],
+        });
+        assert_eq!((&answer["statusCode"], body(&answer)), (&json!(200), expected));
+        let answer = ask(&world.function, &event, 60_000).await;
+        assert_eq!(answer["statusCode"], 404, "nobody issues tokens for it");
+    }
+}
+
+#[tokio::test]
 async fn another_tenants_task_is_not_found() {
     let world = World::new();
-    let function = world.function.clone().with_tenant_claim(Some("sub".into()));
+    let function = world.function.clone().with_tokens(tokens("sub"));
     let call = async |tenant: &str, tool: &str, arguments: Value| {
         let call = json!({
             "jsonrpc": "2.0", "id": 1, "method": "tools/call",

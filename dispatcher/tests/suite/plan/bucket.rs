@@ -2,19 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use gantz_core::ids::JobId;
-use gantz_core::ports::{NewObjects, Object, ObjectList, ObjectPage, PortError, PortResult};
+use gantz_core::ports::{
+    ByteReader, ByteSource, NewObjects, Object, ObjectList, ObjectPage, Opened, Place, PortError, PortResult,
+    SourceError,
+};
 
 pub(crate) const BUCKET: &str = "acme-incoming";
 
 #[derive(Default)]
 pub(crate) struct Bucket {
     objects: Mutex<BTreeMap<String, Object>>,
+    contents: Mutex<HashMap<String, Arc<str>>>,
     faults: Mutex<VecDeque<PortError>>,
+    read_faults: Arc<Mutex<VecDeque<SourceError>>>,
     pages: AtomicUsize,
 }
 
@@ -26,11 +31,17 @@ impl Bucket {
         let size_bytes = content.len() as u64;
         let object = Object { key: key.into(), size_bytes, etag: format!("of {content}"), modified_at_ms };
         self.objects.lock().unwrap().insert(key.into(), object);
+        self.contents.lock().unwrap().insert(key.into(), content.into());
     }
 
     /// The next listings fail, in this order.
     pub(crate) fn fail(&self, faults: impl IntoIterator<Item = PortError>) {
         self.faults.lock().unwrap().extend(faults);
+    }
+
+    /// The next reads of opened objects fail, in this order.
+    pub(crate) fn fail_reads(&self, faults: impl IntoIterator<Item = SourceError>) {
+        self.read_faults.lock().unwrap().extend(faults);
     }
 
     /// How many pages were asked for.
@@ -59,6 +70,44 @@ impl ObjectList for Bucket {
         let objects: Vec<Object> = found.by_ref().take(PAGE).collect();
         let next = found.next().and_then(|_| objects.last().map(|last| last.key.clone()));
         Ok(ObjectPage { objects, next })
+    }
+}
+
+#[async_trait]
+impl ByteSource for Bucket {
+    async fn open(&self, place: &Place) -> Result<Opened, SourceError> {
+        tokio::task::yield_now().await;
+        let Place::Object { bucket, key, version: None } = place else {
+            panic!("{place:?} is no newest object")
+        };
+        let content = self.contents.lock().unwrap().get(key).cloned();
+        let content = content
+            .filter(|_| bucket == BUCKET)
+            .ok_or_else(|| SourceError::NotFound { place: format!("s3://{bucket}/{key}") })?;
+        let version = Some(self.objects.lock().unwrap()[key].etag.clone());
+        let size_bytes = content.len() as u64;
+        let reader = Box::new(Reader { content, faults: Arc::clone(&self.read_faults) });
+        Ok(Opened { size_bytes, version, reader })
+    }
+}
+
+struct Reader {
+    content: Arc<str>,
+    faults: Arc<Mutex<VecDeque<SourceError>>>,
+}
+
+#[async_trait]
+impl ByteReader for Reader {
+    async fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        tokio::task::yield_now().await;
+        if let Some(error) = self.faults.lock().unwrap().pop_front() {
+            return Err(error);
+        }
+        let rest = &self.content.as_bytes()[usize::try_from(offset).unwrap()..];
+        // In pieces that end anywhere.
+        let count = rest.len().min(buffer.len()).min(1_009);
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
     }
 }
 

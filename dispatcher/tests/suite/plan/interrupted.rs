@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use serde_json::json;
 
+use crate::plan::bucket::BUCKET;
 use crate::plan::world::World;
 
 /// One planner's life: how often it is polled before it is dropped, and what happens before the next one.
@@ -40,20 +41,25 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_child_is_lost_or_planned_twice(items in 0u32..620, blob in any::<bool>(), lives in lives()) {
+    fn no_child_is_lost_or_planned_twice(items in 0u32..620, source in 0..3, lives in lives()) {
         run(async move {
-            let mut world = World::new();
+            let mut world = World::on_aws();
             let all: Vec<_> =
                 (0..items).map(|n| if is_wrong(n) { json!({"text": n}) } else { json!({"text": n.to_string()}) }).collect();
-            if blob {
+            if source == 0 {
                 world.submit(json!({"tool": "echo", "items": all})).await;
             } else {
                 let mut text = String::new();
                 for item in all {
                     writeln!(text, "{item}\n").unwrap();
                 }
-                let path = world.write("items.jsonl", text);
-                world.submit(json!({"tool": "echo", "jsonl": path})).await;
+                let place = if source == 1 {
+                    world.write("items.jsonl", text)
+                } else {
+                    world.bucket().put("items.jsonl", &text, 1);
+                    format!("s3://{BUCKET}/items.jsonl")
+                };
+                world.submit(json!({"tool": "echo", "jsonl": place})).await;
             }
             let ran = live(&mut world, lives).await;
             let expected: Vec<_> = (0..items).filter(|n| !is_wrong(*n)).map(|n| (n, json!(n.to_string()))).collect();

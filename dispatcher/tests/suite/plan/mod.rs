@@ -11,6 +11,7 @@ mod items;
 mod lines;
 mod lost;
 mod new_objects;
+mod object_lines;
 mod objects;
 mod parts;
 mod repeated;

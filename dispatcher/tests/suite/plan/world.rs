@@ -183,6 +183,7 @@ impl World {
         let mut dispatcher = Dispatcher::new(ports, manifest, self.clock(), entropy);
         if self.has_s3 {
             dispatcher.objects = Some(self.bucket.clone());
+            dispatcher.object_bytes = Some(self.bucket.clone());
             dispatcher.new_objects = Some(self.marks.clone());
         }
         dispatcher

@@ -50,7 +50,7 @@ fn meaning(code: &str, status: Option<u16>, unbuilt: bool) -> Meaning {
         Said::Passing => return Meaning::Unavailable,
         Said::Denied => {
             return Meaning::Forbidden(
-                "access is denied; reading needs `s3:GetObject`, and `s3:ListBucket` to tell what is missing",
+                "access is denied; reading needs `s3:GetObject`, of a version `s3:GetObjectVersion`, and `s3:ListBucket` to tell what is missing",
             );
         }
         Said::Other => {}
@@ -58,6 +58,11 @@ fn meaning(code: &str, status: Option<u16>, unbuilt: bool) -> Meaning {
     match (code, status) {
         ("NoSuchKey" | "NoSuchBucket" | "NotFound" | "NoSuchVersion", _) => Meaning::NotFound,
         ("PreconditionFailed", _) => Meaning::Changed,
+        // The version that is asked for says that the object was deleted.
+        ("MethodNotAllowed", _) => Meaning::NotFound,
+        ("InvalidArgument", Some(400)) => {
+            Meaning::Invalid("S3 refuses its version, give one that was listed for it")
+        }
         ("InvalidObjectState", _) => Meaning::Invalid("it is archived, restore it first"),
         ("InvalidBucketName" | "KeyTooLongError" | "InvalidURI", _) => {
             Meaning::Invalid("S3 refuses its name")
@@ -90,6 +95,9 @@ mod tests {
             ("InternalError", Some(500), "Unavailable"),
             ("PreconditionFailed", Some(412), "Changed"),
             ("InvalidObjectState", Some(403), "Invalid"),
+            ("InvalidArgument", Some(400), "Invalid"),
+            ("NoSuchVersion", Some(404), "NotFound"),
+            ("MethodNotAllowed", Some(405), "NotFound"),
             ("PermanentRedirect", Some(301), "Invalid"),
             ("", None, "Unavailable"),
         ] {

@@ -27,8 +27,9 @@ impl Objects {
 impl ByteSource for Objects {
     async fn open(&self, place: &Place) -> Result<Opened, SourceError> {
         match place {
-            Place::Object { bucket, key } => {
-                let address = Address { bucket: bucket.clone(), key: key.clone() };
+            Place::Object { bucket, key, version } => {
+                let (bucket, key, version) = (bucket.clone(), key.clone(), version.clone());
+                let address = Address { bucket, key, version };
                 Reader::open(self.session.get().await.s3().clone(), address).await
             }
             Place::File { path } | Place::FileOfBytes { path_base64: path } => {

@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use gantz_core::ports::{ByteReader, Opened, SourceError};
@@ -26,11 +27,20 @@ const RESUMES_MAX: u32 = 3;
 pub(super) struct Address {
     pub(super) bucket: String,
     pub(super) key: String,
+    /// The version that is meant, else the newest.
+    pub(super) version: Option<String>,
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s3://{}/{}", self.bucket, self.key)
+        write!(f, "s3://{}/{}", self.bucket, self.key)?;
+        self.version.as_ref().map_or(Ok(()), |version| write!(f, " of version `{version}`"))
+    }
+}
+
+impl Address {
+    fn get(&self, client: &Client) -> GetObjectFluentBuilder {
+        client.get_object().bucket(&self.bucket).key(&self.key).set_version_id(self.version.clone())
     }
 }
 
@@ -73,7 +83,7 @@ impl Response {
 impl Reader {
     /// Asks for the first window and reads nothing yet: most objects are no larger, and then this was the only call.
     pub(super) async fn open(client: Client, address: Address) -> Result<Opened, SourceError> {
-        let call = || client.get_object().bucket(&address.bucket).key(&address.key);
+        let call = || address.get(&client);
         let answer = match call().range(format!("bytes=0-{}", WINDOW_BYTES - 1)).send().await {
             // Nothing is in no range. As a whole it is there.
             Err(error) if error.code() == Some("InvalidRange") => call().send().await,
@@ -86,7 +96,9 @@ impl Reader {
             return Err(unavailable(&address, "the answer lacks its length or its ETag"));
         };
         let size_bytes = total.unwrap_or(length);
-        let version = Some(unquoted(&etag).to_owned());
+        // A bucket that keeps no versions, or no longer does, has one called `null`.
+        let id = answer.version_id().filter(|id| *id != "null");
+        let version = Some(id.unwrap_or(unquoted(&etag)).to_owned());
         let response = Some(Response::new(answer.body, 0, length));
         let reader = Self { client, address, etag, size_bytes, response, range_end: None };
         Ok(Opened { size_bytes, version, reader: Box::new(reader) })
@@ -147,9 +159,8 @@ impl Reader {
 
     /// Asks for the bytes from `start` up to, not including, `end`, of the content that was opened.
     async fn range(&self, start: u64, end: u64) -> Result<Response, SourceError> {
-        let Address { bucket, key } = &self.address;
         let range = format!("bytes={start}-{}", end - 1);
-        let call = self.client.get_object().bucket(bucket).key(key).range(range).if_match(&self.etag);
+        let call = self.address.get(&self.client).range(range).if_match(&self.etag);
         let answer = call.send().await.map_err(|error| source_error(self.address.to_string(), error))?;
         let served = answer.content_range().unwrap_or_default();
         if served == format!("bytes {start}-{}/{}", end - 1, self.size_bytes) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::support::{Fleet, env};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use futures_util::{StreamExt, stream};
 use gantz_aws::{Objects, Session};
 use gantz_core::ports::{ByteReader, ByteSource, ObjectList, Opened, Place, PortError, SourceError};
@@ -53,7 +54,7 @@ impl Subject {
 }
 
 fn place(bucket: &str, key: &str) -> Place {
-    Place::Object { bucket: bucket.to_owned(), key: key.to_owned() }
+    Place::Object { bucket: bucket.to_owned(), key: key.to_owned(), version: None }
 }
 
 /// Bytes that repeat nowhere near.
@@ -125,6 +126,33 @@ async fn an_object_is_read_with_one_call(s: &Subject) {
     // Whoever reads on where a range ended reads in order from there.
     assert!(read_in_order(&mut *reader, LARGE / 4, LARGE).await.unwrap() == expect[LARGE / 4..]);
     assert_eq!(s.gets() - before, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn versions_are_told_apart() {
+    let s = Subject::start().await;
+    s.put("unversioned", content(10, 1)).await;
+    let versions = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    let enable = s.fleet.s3().put_bucket_versioning().bucket(BUCKET).versioning_configuration(versions);
+    enable.send().await.unwrap();
+    s.put("key", content(10, 2)).await;
+    let first = s.open("key").await.unwrap().version;
+    s.put("key", content(20, 3)).await;
+    let newest = s.open("key").await.unwrap();
+    assert_eq!(newest.size_bytes, 20);
+    assert!(first.is_some() && newest.version != first);
+    let of = |version: Option<String>| Place::Object { bucket: BUCKET.into(), key: "key".into(), version };
+    for (version, size) in [(first, 10), (newest.version, 20)] {
+        let mut opened = s.objects.open(&of(version.clone())).await.unwrap();
+        assert_eq!((opened.size_bytes, &opened.version), (size, &version));
+        let size = usize::try_from(size).unwrap();
+        let read = read_in_order(&mut *opened.reader, 0, size).await.unwrap();
+        assert_eq!(read, content(size, if size == 10 { 2 } else { 3 }));
+    }
+    let missing = s.objects.open(&of(Some("no-such-version".into()))).await.err().unwrap();
+    assert!(text(&missing).contains("s3://objects/key of version `no-such-version`"), "{missing}");
+    let etag = s.open("unversioned").await.unwrap().version.unwrap();
+    assert!(!etag.is_empty() && etag != "null", "{etag}");
 }
 
 async fn a_broken_response_is_resumed(s: &Subject) {

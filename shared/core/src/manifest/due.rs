@@ -3,9 +3,11 @@
 //! An hour that the clocks skip has no runs. Of an hour that they repeat, a schedule of certain hours runs in the first
 //! one alone, and a schedule of every hour in both: no run is missing and none is there twice.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{Timestamp, ToSpan};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use super::cron::Cron;
 use super::schedule::{ScheduleSpec, When};
@@ -50,51 +52,77 @@ impl ScheduleSpec {
     }
 }
 
+/// The first run later than a moment. A day's first one may come after one of the next day, as clocks that are set back
+/// over midnight show the day before once more: so from the day before to the day after the one that has it.
 fn first(cron: &Cron, zone: &TimeZone, after: Timestamp) -> Option<Due> {
-    // Clocks that are set back at midnight show the day before once more.
+    let times = Times { hours: cron.hours(), minutes: cron.minutes() };
     let mut date = zone.to_datetime(after).date().yesterday().ok()?;
-    let mut skipped = None;
+    let mut ahead = Ahead::default();
     while date.year() <= YEAR_MAX {
+        let last = ahead.run.is_some();
         if cron.is_due_on(date) {
-            let Day { first, gap } = on(cron, zone, date, after);
-            skipped = skipped.or(gap);
-            if let Some(at) = first {
-                return Some(Due { at_ms: millis(at)?, skipped: skipped.map(|gap| gap.to_string()) });
-            }
+            times.look(zone, date, after, &mut ahead);
         }
-        date = date.checked_add(1.day()).ok()?;
+        if last {
+            break;
+        }
+        date = date.tomorrow().ok()?;
     }
-    None
+    let run = ahead.run?;
+    let skipped = ahead.gap.filter(|(would_be, _)| *would_be <= run);
+    Some(Due { at_ms: millis(run)?, skipped: skipped.map(|(_, clock)| clock.to_string()) })
 }
 
-/// The first run of a day that is later than a moment, and a time before it that the clocks skip.
-struct Day {
-    first: Option<Timestamp>,
-    gap: Option<DateTime>,
+/// What lies ahead of a moment, as far as was looked.
+#[derive(Default)]
+struct Ahead {
+    /// The first run.
+    run: Option<Timestamp>,
+    /// The first time that the clocks skip: when it would have been, had they not, and what they would have shown.
+    gap: Option<(Timestamp, DateTime)>,
 }
 
-fn on(cron: &Cron, zone: &TimeZone, date: Date, after: Timestamp) -> Day {
-    let (hours, minutes) = (cron.hours(), cron.minutes());
-    let every_hour = hours.len() == 24;
-    let mut day = Day { first: None, gap: None };
-    for (hour, minute) in hours.iter().flat_map(|hour| minutes.iter().map(move |minute| (*hour, *minute))) {
-        let clock = date.at(hour, minute, 0, 0);
-        let runs = match zone.to_ambiguous_timestamp(clock).offset() {
-            AmbiguousOffset::Unambiguous { offset } => [Some(offset), None],
-            AmbiguousOffset::Fold { before, after } => [Some(before), every_hour.then_some(after)],
-            AmbiguousOffset::Gap { before, .. } => {
-                let would_be = before.to_timestamp(clock).ok();
-                if would_be.is_some_and(|at| at > after) {
-                    day.gap = day.gap.or(Some(clock));
-                }
-                continue;
+/// The times of the day at which an expression runs.
+struct Times {
+    hours: BTreeSet<i8>,
+    minutes: BTreeSet<i8>,
+}
+
+impl Times {
+    /// Looks through the runs of a day that are later than a moment.
+    fn look(&self, zone: &TimeZone, date: Date, after: Timestamp, ahead: &mut Ahead) {
+        let every_hour = self.hours.len() == 24;
+        let mut meet = |clock: DateTime, offset: Offset| {
+            if let Some(at) = offset.to_timestamp(clock).ok().filter(|at| *at > after) {
+                ahead.run = earlier(ahead.run, at);
             }
         };
-        let runs = runs.into_iter().flatten().filter_map(|offset| offset.to_timestamp(clock).ok());
-        let later = runs.filter(|at| *at > after);
-        day.first = later.chain(day.first).min();
+        for clock in self.on(date) {
+            match zone.to_ambiguous_timestamp(clock).offset() {
+                AmbiguousOffset::Unambiguous { offset } => meet(clock, offset),
+                AmbiguousOffset::Fold { before, after } => {
+                    meet(clock, before);
+                    if every_hour {
+                        meet(clock, after);
+                    }
+                }
+                AmbiguousOffset::Gap { before, .. } => {
+                    if let Some(would_be) = before.to_timestamp(clock).ok().filter(|at| *at > after) {
+                        ahead.gap = earlier(ahead.gap, (would_be, clock));
+                    }
+                }
+            }
+        }
     }
-    day
+
+    fn on(&self, date: Date) -> impl Iterator<Item = DateTime> {
+        let of_hour = move |hour| self.minutes.iter().map(move |minute| date.at(hour, *minute, 0, 0));
+        self.hours.iter().flat_map(move |hour| of_hour(*hour))
+    }
+}
+
+fn earlier<T: Ord>(known: Option<T>, other: T) -> Option<T> {
+    known.into_iter().chain([other]).min()
 }
 
 fn millis(at: Timestamp) -> Option<u64> {

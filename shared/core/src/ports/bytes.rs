@@ -21,6 +21,10 @@ pub enum Place {
         bucket: String,
         /// The object's key, decoded.
         key: String,
+        /// The version that is meant, where the bucket keeps them; else the newest. Not shown with the place: what was
+        /// opened tells its own.
+        #[serde(skip)]
+        version: Option<String>,
     },
 }
 
@@ -53,7 +57,8 @@ pub trait ByteSource: Send + Sync + 'static {
 pub struct Opened {
     /// The size when it was opened. What is appended later is not read.
     pub size_bytes: u64,
-    /// What tells one content of this place from another: an ETag or a version id. Reported as it is.
+    /// What tells one content of this place from another: the version's id where a bucket keeps versions, elsewhere an
+    /// ETag. Reported as it is.
     pub version: Option<String>,
     /// Reads the bytes.
     pub reader: Box<dyn ByteReader>,

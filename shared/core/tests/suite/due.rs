@@ -1,7 +1,10 @@
 //! When schedules are due, by the clocks of many places.
 
+use std::collections::HashSet;
+
 use gantz_core::manifest::{Manifest, ScheduleSpec};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 fn schedule(every: &str, timezone: &str) -> ScheduleSpec {
@@ -48,6 +51,63 @@ fn an_hour_that_they_repeat_has_one_run_of_a_nightly_schedule_and_both_of_a_freq
     let frequent = schedule("cron(0/15 * * * ? *)", "America/New_York");
     let day = runs(&frequent, "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z");
     assert_eq!(day.len(), 100, "a day of 25 hours has no hole");
+}
+
+#[test]
+fn a_skipped_hour_is_told_once_by_the_run_after_it() {
+    let daytime = schedule("cron(30 0-20 * * ? *)", "America/New_York");
+    let (mut at_ms, mut told) = (ms("2026-03-08T04:00:00Z"), Vec::new());
+    while at_ms < ms("2026-03-09T04:00:00Z") {
+        let due = daytime.due_after(at_ms).unwrap();
+        at_ms = due.at_ms;
+        told.extend(due.skipped.map(|clock| (clock, shown(at_ms))));
+    }
+    assert_eq!(told, [("2026-03-08T02:30:00".to_owned(), "2026-03-08T07:30:00Z".to_owned())]);
+}
+
+/// Every minute of that time at which the clocks of the place show one of those hours and minutes: of an hour that is
+/// shown twice, the first alone, unless all hours are wanted.
+fn seen_on_the_clock(zone: &str, hours: &[i8], minutes: &[i8], from: &str, to: &str) -> Vec<String> {
+    let zone = TimeZone::get(zone).unwrap();
+    let (mut shown_before, mut seen) = (HashSet::new(), Vec::new());
+    for at_ms in (ms(from)..ms(to)).step_by(60_000) {
+        let clock = zone.to_datetime(Timestamp::from_millisecond(at_ms.try_into().unwrap()).unwrap());
+        let wanted = hours.contains(&clock.hour()) && minutes.contains(&clock.minute());
+        if wanted && (shown_before.insert(clock) || hours.len() == 24) {
+            seen.push(shown(at_ms));
+        }
+    }
+    seen
+}
+
+#[test]
+fn runs_are_when_a_clock_on_the_wall_shows_them() {
+    let places = [
+        // Set back from 00:01 to 23:01 of the day before, and forward at the same time.
+        ("America/St_Johns", "2006-10-28T00:00:00Z", "2006-10-31T00:00:00Z"),
+        ("America/St_Johns", "2006-04-01T00:00:00Z", "2006-04-04T00:00:00Z"),
+        // From midnight to 23:00.
+        ("Asia/Beirut", "2026-10-23T00:00:00Z", "2026-10-27T00:00:00Z"),
+        ("Asia/Beirut", "2026-03-27T00:00:00Z", "2026-03-31T00:00:00Z"),
+        // By half an hour; by two hours.
+        ("Australia/Lord_Howe", "2026-04-03T00:00:00Z", "2026-04-07T00:00:00Z"),
+        ("Antarctica/Troll", "2026-10-23T00:00:00Z", "2026-10-27T00:00:00Z"),
+        // A whole day that was not.
+        ("Pacific/Apia", "2011-12-28T00:00:00Z", "2012-01-02T00:00:00Z"),
+    ];
+    let all: Vec<i8> = (0..24).collect();
+    let times: [(&str, &[i8], &[i8]); 4] = [
+        ("cron(0/10 * * * ? *)", &all, &[0, 10, 20, 30, 40, 50]),
+        ("cron(0,30 23,0 * * ? *)", &[0, 23], &[0, 30]),
+        ("cron(5,50 0-3 * * ? *)", &[0, 1, 2, 3], &[5, 50]),
+        ("cron(30 * * * ? *)", &all, &[30]),
+    ];
+    for (zone, from, to) in places {
+        for (every, hours, minutes) in times {
+            let expected = seen_on_the_clock(zone, hours, minutes, from, to);
+            assert_eq!(runs(&schedule(every, zone), from, to), expected, "{every} in {zone}");
+        }
+    }
 }
 
 #[test]

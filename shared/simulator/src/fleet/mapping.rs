@@ -66,7 +66,7 @@ enum Job {
 /// A function in its sandbox.
 enum Program {
     Workers(Function),
-    Front(Lambda),
+    Front(Box<Lambda>),
 }
 
 pub(super) fn start(world: &Arc<World>, plan: &FleetPlan, mapping: &Mapping) {
@@ -98,7 +98,7 @@ fn program(job: Job, process: &Process) -> Program {
     match job {
         Job::Work => of_workers(Duty::Jobs),
         Job::Bury => of_workers(Duty::DeadLetters),
-        Job::Plan => Program::Front(Lambda::new(dispatcher(process), Arc::new(|_: &str| {}))),
+        Job::Plan => Program::Front(Box::new(Lambda::new(dispatcher(process), Arc::new(|_: &str| {})))),
     }
 }
 

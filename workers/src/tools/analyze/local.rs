@@ -88,7 +88,7 @@ impl ByteSource for LocalFiles {
                 let path = from_base64(path_base64)?;
                 self.open_file(&path, &path.to_string_lossy())
             }
-            Place::Object { bucket, key } => {
+            Place::Object { bucket, key, .. } => {
                 let place = format!("s3://{bucket}/{key}");
                 Err(SourceError::Invalid { place, why: "this source reads files, give a `path`" })
             }

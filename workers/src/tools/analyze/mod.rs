@@ -75,7 +75,7 @@ impl AnalyzeFile {
     }
 }
 
-/// The parameters: either `path` (or `path_base64`), or `bucket` and `key`.
+/// The parameters: either `path` (or `path_base64`), or `bucket` and `key` and perhaps `version`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Parameters {
     /// A file on the worker's machine.
@@ -90,6 +90,9 @@ pub struct Parameters {
     /// The key of an object, decoded.
     #[serde(default)]
     pub key: Option<String>,
+    /// The version of an object, where its bucket keeps them; the newest if it is not given.
+    #[serde(default)]
+    pub version: Option<String>,
     /// Analyse only so many bytes, from the start. At least 1.
     #[serde(default)]
     pub max_bytes: Option<u64>,
@@ -103,9 +106,13 @@ impl Parameters {
             (Some(path), None) => Some(Place::File { path }),
             (None, bytes) => bytes.map(|path_base64| Place::FileOfBytes { path_base64 }),
         };
+        let version = given(self.version);
         match (file, given(self.bucket), given(self.key)) {
+            (Some(_), None, None) if version.is_some() => {
+                Err(invalid("`version` is of an object, give its `bucket` and `key`"))
+            }
             (Some(file), None, None) => Ok(file),
-            (None, Some(bucket), Some(key)) => Ok(Place::Object { bucket, key }),
+            (None, Some(bucket), Some(key)) => Ok(Place::Object { bucket, key, version }),
             (None, Some(_), None) => Err(invalid("`bucket` needs a `key`: the object to analyse")),
             (None, None, Some(_)) => Err(invalid("`key` needs a `bucket`: where the object is")),
             (None, None, None) => {

@@ -13,7 +13,7 @@ pub struct Analysis {
     pub place: Place,
     /// Size in bytes.
     pub size: u64,
-    /// The source's own mark of this content, such as an ETag.
+    /// The source's own mark of this content: of an object, its version where the bucket keeps them, else its ETag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// SHA-256 of all bytes, in hexadecimal. Absent if `sample` is present.

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use gantz_core::ids::JobId;
 use gantz_core::job::JobStatus;
-use gantz_core::limiter::{RateLimit, Taken};
-use gantz_core::ports::{BreakerState, Limits, PortError, PortResult};
 use gantz_core::spec::JobSpec;
+use gantz_testkit::counted_limits::{CountedLimits, Counts};
 use gantz_workers::Phase;
 use serde_json::json;
 
@@ -18,58 +15,18 @@ use crate::mode_tool::What;
 
 const JOBS: usize = 1_000;
 
-/// The fleet's limits, and how often they were written to, or fail.
-struct Counted {
-    inner: Arc<dyn Limits>,
-    grants: AtomicUsize,
-    failures_left: AtomicUsize,
-}
-
-impl Counted {
-    fn wrap(fleet: &mut Fleet, failures: usize) -> Arc<Self> {
-        let (grants, failures_left) = (AtomicUsize::new(0), AtomicUsize::new(failures));
-        let counted = Arc::new(Self { inner: fleet.ports.limits.clone(), grants, failures_left });
-        fleet.ports.limits = counted.clone();
-        counted
-    }
-}
-
-#[async_trait]
-impl Limits for Counted {
-    async fn take(&self, key: &str, limit: &RateLimit, tokens: u32, now_ms: u64) -> PortResult<Taken> {
-        if self.failures_left.load(Ordering::Relaxed) > 0 {
-            self.failures_left.fetch_sub(1, Ordering::Relaxed);
-            return Err(PortError::Transient("the limits are away".into()));
-        }
-        let taken = self.inner.take(key, limit, tokens, now_ms).await?;
-        if matches!(taken, Taken::Granted { .. }) {
-            self.grants.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(taken)
-    }
-
-    async fn breaker(&self, key: &str) -> PortResult<BreakerState> {
-        self.inner.breaker(key).await
-    }
-
-    async fn trip(&self, key: &str, until_ms: u64) -> PortResult<()> {
-        self.inner.trip(key, until_ms).await
-    }
-
-    async fn probe(&self, key: &str, until_ms: u64, now_ms: u64) -> PortResult<bool> {
-        self.inner.probe(key, until_ms, now_ms).await
-    }
-
-    async fn reset(&self, key: &str) -> PortResult<()> {
-        self.inner.reset(key).await
-    }
+/// Has the fleet's limits counted, and fail so many times first.
+fn counted(fleet: &mut Fleet, failures: usize) -> Arc<Counts> {
+    let counts = Arc::new(Counts::failing_first(failures));
+    fleet.ports.limits = Arc::new(CountedLimits::new(fleet.ports.limits.clone(), counts.clone()));
+    counts
 }
 
 #[tokio::test(start_paused = true)]
 async fn workers_share_the_fleets_rate_and_write_its_row_for_many_calls_at_once() {
     let mut fleet =
         Fleet::new(&[("limited", "rate_limit: {rate: 100/s, scope: fleet}, retry: {max_attempts: 1}")]);
-    let limits = Counted::wrap(&mut fleet, 0);
+    let limits = counted(&mut fleet, 0);
     fleet.submit_many(JOBS, "limited", &json!({"mode": "succeed"})).await;
     let teams: Vec<_> = (1..=4).map(|n| fleet.start(&format!("worker-{n}"), 16)).collect();
     fleet.all_is_settled().await;
@@ -84,7 +41,7 @@ async fn workers_share_the_fleets_rate_and_write_its_row_for_many_calls_at_once(
     for window in starts.windows(100 + 5 + 1 + 25) {
         assert!(window[window.len() - 1].at_ms - window[0].at_ms >= 999, "too many calls within a second");
     }
-    let grants = limits.grants.load(Ordering::Relaxed);
+    let grants = limits.grants();
     assert!(grants * 8 <= JOBS, "{grants} writes for {JOBS} calls");
     for team in teams {
         team.stop(Phase::Drain).await;
@@ -94,7 +51,7 @@ async fn workers_share_the_fleets_rate_and_write_its_row_for_many_calls_at_once(
 #[tokio::test(start_paused = true)]
 async fn while_the_fleets_limits_are_away_nobody_calls() {
     let mut fleet = Fleet::new(&[("limited", "rate_limit: {rate: 100/s, scope: fleet}")]);
-    Counted::wrap(&mut fleet, 3);
+    counted(&mut fleet, 3);
     let id = fleet.submit("limited", json!({"mode": "succeed"})).await;
     let team = fleet.start("worker", 4);
     let row = fleet.finished(&id).await;
