@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use gantz_core::time::parse_duration_ms;
 
 /// Runs the tool calls of AI agents as durable jobs.
 #[derive(Debug, Parser)]
@@ -142,6 +143,21 @@ pub(crate) enum Command {
         /// At most this many.
         #[arg(long, default_value_t = 20, value_parser = parse_at_least_one)]
         limit: usize,
+    },
+    /// List the lanes: what waits in each, and whether it is paused.
+    Lanes,
+    /// Begin nothing more of a lane: what runs ends, what is submitted waits.
+    Pause {
+        /// The lane.
+        lane: String,
+        /// For so long, such as `90s`, `15m` or `2h`; until it is resumed if not given.
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        duration_ms: Option<u64>,
+    },
+    /// Work on a paused lane again.
+    Resume {
+        /// The lane.
+        lane: String,
     },
     /// Tell a job's story: its attempts, what held it up, how it ended.
     Why {
@@ -364,6 +380,10 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     let (key, value) = pair.ok_or("expected KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+fn parse_duration(text: &str) -> Result<u64, String> {
+    parse_duration_ms(text).ok_or_else(|| "expected a duration such as `90s`, `15m` or `2h`".to_owned())
 }
 
 fn parse_tenant(text: &str) -> Result<gantz_core::ids::Tenant, String> {

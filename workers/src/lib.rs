@@ -17,6 +17,7 @@ pub mod process;
 
 mod gate;
 mod keep;
+mod lane_switch;
 mod run;
 
 pub use delivery::{Delivery, Disposition, Slot, Tenure};

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::delivery::{Delivery, Disposition, Tenure};
+use crate::lane_switch::{LaneSwitch, SEEN_FOR_MS};
 use crate::process::{VISIBILITY_MS, Worker};
 use crate::stop::{Phase, Stop};
 
@@ -27,6 +28,7 @@ const POLL_RETRY_MAX: Duration = Duration::from_secs(10);
 /// Works off a lane with up to `concurrency` jobs at once, until told to stop; returns when the last job has ended or
 /// was handed back.
 pub async fn serve(worker: Arc<Worker>, lane: Lane, concurrency: u32, stop: Stop) {
+    let switch = Arc::new(LaneSwitch::of(lane.clone()));
     let queue = QueueName::Lane(lane);
     let room = Arc::new(Semaphore::new(concurrency as usize));
     let settling = Arc::new(Semaphore::new(SETTLING_MAX as usize));
@@ -40,6 +42,13 @@ pub async fn serve(worker: Arc<Worker>, lane: Lane, concurrency: u32, stop: Stop
         ..ExponentialBackoff::default()
     };
     while stop.is_running() {
+        if worker.is_paused(&switch).await {
+            tokio::select! {
+                biased;
+                () = stop.reached(Phase::Drain) => break,
+                () = tokio::time::sleep(Duration::from_millis(SEEN_FOR_MS)) => continue,
+            }
+        }
         let Some(permits) = free_room(&room, concurrency, &worker, &stop).await else { break };
         let received = tokio::select! {
             biased;
@@ -49,7 +58,7 @@ pub async fn serve(worker: Arc<Worker>, lane: Lane, concurrency: u32, stop: Stop
         match received {
             Ok(messages) => {
                 trouble.reset();
-                start(&worker, &queue, messages, permits, &settling, &stop);
+                start(&worker, &queue, &switch, messages, permits, &settling, &stop);
             }
             Err(error) => {
                 let pause = spread(trouble.next_backoff().unwrap_or(POLL_RETRY_MAX), worker.entropy.next());
@@ -112,6 +121,7 @@ async fn receive(worker: &Worker, queue: &QueueName, max: usize) -> PortResult<V
 fn start(
     worker: &Arc<Worker>,
     queue: &QueueName,
+    switch: &Arc<LaneSwitch>,
     messages: Vec<Message>,
     mut permits: OwnedSemaphorePermit,
     settling: &Arc<Semaphore>,
@@ -120,9 +130,9 @@ fn start(
     for message in messages {
         let permit = permits.split(1);
         let (worker, queue, stop) = (Arc::clone(worker), queue.clone(), stop.clone());
-        let settling = Arc::clone(settling);
+        let (switch, settling) = (Arc::clone(switch), Arc::clone(settling));
         tokio::spawn(async move {
-            let disposition = run(&worker, &queue, &message, &stop).await;
+            let disposition = run(&worker, &queue, &switch, &message, &stop).await;
             // The next job need not wait for the queue, which gathers what it is told for calls that are worth it.
             let _settling = settling.acquire_owned().await;
             drop(permit);
@@ -131,8 +141,15 @@ fn start(
     }
 }
 
-async fn run(worker: &Worker, queue: &QueueName, message: &Message, stop: &Stop) -> Disposition {
-    if stop.is_running() {
+async fn run(
+    worker: &Worker,
+    queue: &QueueName,
+    switch: &LaneSwitch,
+    message: &Message,
+    stop: &Stop,
+) -> Disposition {
+    // A poll may have been under way when the lane was paused.
+    if stop.is_running() && !worker.is_paused(switch).await {
         worker.process(&Delivery { queue, message, tenure: Tenure::Renewed, stop }).await
     } else {
         Disposition::HAND_BACK

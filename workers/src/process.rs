@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::delivery::{Delivery, Disposition};
 use crate::gate::{Admission, Gates, Pass, Wish};
+use crate::lane_switch::LaneSwitch;
 use crate::metrics::{Measure, Observer};
 use crate::registry::{ReadyTool, Toolbox};
 use crate::run::{Attempt, RunEnd};
@@ -70,6 +71,11 @@ impl Worker {
     #[must_use]
     pub fn observed_by(self, observer: Observer) -> Self {
         Self { observer, ..self }
+    }
+
+    /// Whether nothing of that lane may be begun now.
+    pub(crate) async fn is_paused(&self, switch: &LaneSwitch) -> bool {
+        switch.is_paused(&*self.ports.limits, self.clock.now_ms()).await
     }
 
     /// Takes one delivery as far as it goes, and says what becomes of its message.

@@ -12,6 +12,7 @@ use gantz_core::limits::PAGE_MAX;
 use gantz_core::object_prefix::ObjectUrl;
 use serde_json::{Map, Value, json};
 
+use super::lanes::note_if_paused;
 use super::status::{batch_end, exit_code, note_if_idle, show_batch};
 use super::{Outcome, find_tool, first_step, interrupted, job_id, json_object};
 use crate::args::{Batch, Format};
@@ -85,6 +86,7 @@ async fn submit(session: &Session, submission: &Value) -> Result<(JobId, Value),
     let answer = session.client.post("/batches", submission).await;
     let answer = answer.map_err(|error| error.name_places(flag_of))?;
     let id = answer.body.get("batch_id").and_then(Value::as_str).unwrap_or_default();
+    note_if_paused(session, &answer.body).await?;
     Ok((job_id(id)?, answer.body))
 }
 

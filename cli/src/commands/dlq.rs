@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use gantz_core::ids::{Lane, QueueName};
-use gantz_core::manifest::{Manifest, closest};
+use gantz_core::manifest::Manifest;
 use serde_json::json;
 
-use super::Outcome;
+use super::{Outcome, find_lane};
 use crate::args::{Dlq, Format, SetAside};
 use crate::error::CliError;
 use crate::node;
@@ -117,13 +117,5 @@ fn in_words(home: &QueueName) -> String {
 /// Nobody works off a lane that the manifest does not have.
 fn known(manifest: &Manifest, home: &QueueName) -> Result<(), CliError> {
     let QueueName::Lane(lane) = home else { return Ok(()) };
-    if manifest.lanes().any(|(known, _)| known == lane) {
-        return Ok(());
-    }
-    let names: Vec<&str> = manifest.lanes().map(|(lane, _)| lane.as_str()).collect();
-    let hint = match closest(lane.as_str(), names.iter().copied()) {
-        Some(like) => format!("did you mean `{like}`?"),
-        None => format!("the manifest has {}", names.join(", ")),
-    };
-    Err(CliError::usage(format!("there is no lane `{lane}`")).hint(hint))
+    find_lane(manifest, lane.as_str()).map(|_| ())
 }

@@ -10,6 +10,7 @@ mod events;
 mod import;
 mod init;
 mod jobs;
+mod lanes;
 mod mcp;
 mod progress;
 mod retry;
@@ -22,10 +23,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::CommandFactory;
-use gantz_core::ids::JobId;
+use gantz_core::ids::{JobId, Lane};
 use gantz_core::job::JobRecord;
 use gantz_core::json::lossy_integer;
-use gantz_core::manifest::{Manifest, ToolSpec};
+use gantz_core::manifest::{Manifest, ToolSpec, closest};
 use gantz_dispatcher::failures::Records as _;
 use serde_json::{Map, Value};
 
@@ -65,6 +66,9 @@ pub(crate) async fn execute(arguments: Arguments) -> Outcome {
             let filter = gantz_core::ports::JobFilter { status, tool, tenant, parent };
             jobs::run(&project, filter, limit, format).await
         }
+        Command::Lanes => lanes::list(&project, format).await,
+        Command::Pause { lane, duration_ms } => lanes::pause(&project, &lane, duration_ms, format).await,
+        Command::Resume { lane } => lanes::resume(&project, &lane, format).await,
         Command::Why { id } => why::run(&project, &id, format).await,
         Command::Events { after, limit } => events::run(&project, after, limit, format).await,
         Command::Dlq(command) => dlq::run(&project, command, format).await,
@@ -102,6 +106,19 @@ fn find_tool<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a ToolSpec, Cli
             |like| format!("did you mean `{like}`?"),
         );
         CliError::usage(format!("there is no tool `{name}`")).hint(hint)
+    })
+}
+
+/// The lane of that name, one of the manifest's.
+fn find_lane<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a Lane, CliError> {
+    let names = || manifest.lanes().map(|(lane, _)| lane.as_str());
+    let known = manifest.lanes().map(|(lane, _)| lane).find(|lane| lane.as_str() == name);
+    known.ok_or_else(|| {
+        let hint = match closest(name, names()) {
+            Some(like) => format!("did you mean `{like}`?"),
+            None => format!("the manifest has {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        CliError::usage(format!("there is no lane `{name}`")).hint(hint)
     })
 }
 

@@ -17,7 +17,7 @@ use gantz_workers::metrics::{Meter, embedded_metrics};
 use gantz_workers::{Phase, Switch, pool};
 use tokio::task::{JoinError, JoinSet};
 
-use super::Outcome;
+use super::{Outcome, find_lane};
 use crate::error::{CliError, INTERRUPTED};
 use crate::node::{self, Crew};
 use crate::project::Project;
@@ -148,14 +148,11 @@ fn choose(
     lanes: &[String],
     concurrency: Option<u32>,
 ) -> Result<Vec<(Lane, u32)>, CliError> {
-    let known: Vec<_> = manifest.lanes().collect();
-    if let Some(unknown) = lanes.iter().find(|name| known.iter().all(|(lane, _)| lane.as_str() != **name)) {
-        let names: Vec<&str> = known.iter().map(|(lane, _)| lane.as_str()).collect();
-        return Err(CliError::usage(format!("there is no lane `{unknown}`"))
-            .hint(format!("the manifest has {}", names.join(", "))));
+    for name in lanes {
+        find_lane(manifest, name)?;
     }
     let wanted = |lane: &Lane| lanes.is_empty() || lanes.iter().any(|name| name == lane.as_str());
-    let chosen = known.into_iter().filter(|(lane, _)| wanted(lane));
+    let chosen = manifest.lanes().filter(|(lane, _)| wanted(lane));
     Ok(chosen.map(|(lane, spec)| (lane.clone(), concurrency.unwrap_or(spec.concurrency))).collect())
 }
 

@@ -74,6 +74,11 @@ impl<'m> Working<'m> {
         self.tools.iter().copied().filter(|tool| needed_s(tool) > FUNCTION_MAX_S)
     }
 
+    /// Whether a function works it: a tool that no invocation has time for would be handed back for ever.
+    pub(super) fn has_function(&self) -> bool {
+        self.spec.workers == LaneWorkers::Lambda && self.too_long().next().is_none()
+    }
+
     /// Seconds that the lane's function may run.
     fn timeout_s(&self) -> u64 {
         if let Some(timeout_ms) = self.spec.function_timeout_ms {
@@ -93,8 +98,6 @@ impl<'m> Working<'m> {
             other => format!("Lane{}", logical(other)),
         };
         let timeout_s = self.timeout_s();
-        // A tool that no invocation has time for would be handed back for ever.
-        let enabled = self.spec.workers == LaneWorkers::Lambda && self.too_long().next().is_none();
         let (least, most) = EVENT_SOURCE_CONCURRENCY;
         let concurrency = self.spec.concurrency.div_ceil(self.spec.batch_size).clamp(least, most);
         let piece = fill_holes(
@@ -109,7 +112,7 @@ impl<'m> Working<'m> {
                 ("batch", &self.spec.batch_size.to_string()),
                 ("concurrency", &concurrency.to_string()),
                 ("reservable", &at_least_or_empty(concurrency)),
-                ("enabled", &enabled.to_string()),
+                ("enabled", &self.has_function().to_string()),
                 ("statements", &tools::statements(self)),
                 ("function", &tools::part(&self.tools, "Function")),
                 ("environment", &tools::part(&self.tools, "Environment")),

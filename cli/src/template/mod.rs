@@ -12,6 +12,7 @@ mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gantz_core::ids::Lane;
 use gantz_core::manifest::{Manifest, ToolSpec, TriggerSpec};
 
 use lane::Working;
@@ -62,6 +63,11 @@ pub(crate) fn parameter_names(template: &str) -> BTreeSet<String> {
     let names = section(template, "Parameters");
     let names = names.lines().filter(|line| !line.starts_with([' ', '#']));
     names.filter_map(|line| line.strip_suffix(':')).map(str::to_owned).collect()
+}
+
+/// Whether a function works that lane of the manifest's stack.
+pub(crate) fn has_function(manifest: &Manifest, lane: &Lane) -> bool {
+    Working::all(manifest).iter().any(|working| working.lane == lane && working.has_function())
 }
 
 /// What whoever deploys the manifest should know: tools that no Lambda function has the time for.

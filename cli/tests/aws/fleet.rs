@@ -29,6 +29,7 @@ tools:
     parameters:
       bucket: {type: string, required: true}
       key: {type: string, required: true}
+      etag: {type: string}
     lane: files
   echo:
     description: Say it again

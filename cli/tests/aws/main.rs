@@ -7,6 +7,7 @@ mod events;
 mod failures;
 mod fleet;
 mod functions;
+mod lanes;
 mod layer;
 mod mcp;
 mod records;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::fleet::{Fleet, fleet, number, text};
+use crate::fleet::{Fleet, error, fleet, number, text};
 use crate::roles::{self, Session, signed};
 
 const FILES: usize = 500;
@@ -121,6 +121,28 @@ async fn every_upload_is_one_job_though_it_is_told_twice() {
     fleet.emptied(&["lane-files"]).await;
     let once: Vec<_> = keys.into_iter().map(Analysed::once).collect();
     assert_eq!(labelled(fleet, &label).await, once);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_overwritten_meanwhile_is_superseded() {
+    let fleet = fleet();
+    upload(fleet, "late/report.csv", "the second".into()).await;
+    let of_the_first = json!({
+        "version": "0", "id": "0b8ac2d1-3c1f-4a7e-9c55-2f5f0d3c7a10", "source": "aws.s3",
+        "detail-type": "Object Created", "account": "000000000000", "time": "2026-11-29T12:00:00Z",
+        "region": "us-east-1", "resources": [],
+        "detail": {
+            "version": "0", "reason": "PutObject", "request-id": "any", "requester": "any",
+            "bucket": {"name": fleet.output("UploadsBucket")},
+            "object": {
+                "key": "late/report.csv", "size": 9, "sequencer": "0001",
+                "etag": "8b04d5e3775d298e78455efc5ca404d5",
+            },
+        },
+    });
+    let answer = fleet.invoke("DispatcherFunction", &of_the_first).await;
+    let row = fleet.ended(answer["jobs"][0]["job_id"].as_str().unwrap()).await;
+    assert_eq!((text(&row, "status"), error(&row).0), ("FAILED", "superseded"), "{row:?}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod dlq;
 mod events;
 mod init_check;
 mod jobs;
+mod lanes;
 mod main_command;
 mod mcp;
 mod retry;

@@ -48,9 +48,9 @@ pub(super) async fn show(
 }
 
 pub(super) async fn list(State(door): State<Door>, asking: Caller, uri: Uri) -> Result<Response, Problem> {
-    let limit = Query::read(&uri, &["limit"])?.limit()?;
-    let batches = door.dispatcher.ports.batches.list_batches(limit).await?;
-    let own = batches.iter().filter(|batch| asking.may_see(&batch.tenant));
-    let batches: Vec<BatchView> = own.map(BatchView::from).collect();
+    let query = Query::read(&uri, &["tenant", "limit"])?;
+    let tenant = caller::listed(&asking, query.tenant()?)?;
+    let batches = door.dispatcher.ports.batches.list_batches(tenant.as_ref(), query.limit()?).await?;
+    let batches: Vec<BatchView> = batches.iter().map(BatchView::from).collect();
     Ok(Json(json!({ "batches": batches })).into_response())
 }

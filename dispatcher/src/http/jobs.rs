@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
-use gantz_core::ids::{JobId, Tenant};
+use gantz_core::ids::JobId;
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
 use gantz_core::lifecycle::CancelVerdict;
 use gantz_core::limits::RESULT_MAX_BYTES;
@@ -76,7 +76,7 @@ pub(super) async fn list(State(door): State<Door>, asking: Caller, uri: Uri) -> 
     let filter = JobFilter {
         status: query.get("status").map(status).transpose()?,
         tool: query.get("tool").map(str::to_owned),
-        tenant: caller::listed(&asking, query.get("tenant").map(tenant).transpose()?)?,
+        tenant: caller::listed(&asking, query.tenant()?)?,
         parent: query.get("batch").map(batch).transpose()?,
     };
     let cursor = query.get("cursor");
@@ -145,10 +145,6 @@ fn status(text: &str) -> Result<JobStatus, Problem> {
         let known = JobStatus::ALL.map(JobStatus::as_str).join(", ");
         Problem::query("status", &format!("is no status, expected one of {known}"))
     })
-}
-
-fn tenant(text: &str) -> Result<Tenant, Problem> {
-    Tenant::try_new(text).map_err(|error| Problem::query("tenant", &format!("is no tenant: {}", error.rule)))
 }
 
 fn batch(text: &str) -> Result<JobId, Problem> {

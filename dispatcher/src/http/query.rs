@@ -2,6 +2,7 @@
 
 use axum::extract::Query as Pairs;
 use axum::http::Uri;
+use gantz_core::ids::Tenant;
 use gantz_core::limits::PAGE_MAX;
 
 use super::misfit::closest;
@@ -40,6 +41,12 @@ impl Query {
             Ok(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
             _ => Err(Problem::query("limit", &format!("is no number from 1 to {PAGE_MAX}"))),
         }
+    }
+
+    /// `tenant`: whose records are wanted alone.
+    pub(super) fn tenant(&self) -> Result<Option<Tenant>, Problem> {
+        let tenant = self.get("tenant").map(Tenant::try_new).transpose();
+        tenant.map_err(|error| Problem::query("tenant", &format!("is no tenant: {}", error.rule)))
     }
 
     /// `true` or `false`; false if it is not there.

@@ -1,5 +1,6 @@
 //! Objects that were put into a bucket, as S3 tells the function itself and as it tells the event bus.
 
+use gantz_core::manifest::Arrival;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -14,6 +15,10 @@ pub struct Upload {
     pub key: String,
     /// Bytes, where S3 says.
     pub size: Option<u64>,
+    /// The entity tag without quotes, empty where S3 does not say.
+    pub etag: String,
+    /// The version's id, empty where the bucket keeps no versions.
+    pub version: String,
     /// What tells this upload from others to the same key.
     pub revision: String,
 }
@@ -22,6 +27,11 @@ impl Upload {
     /// What this upload is called for one trigger, the same through both doors and in each delivery.
     pub fn occurrence(&self, trigger: &str) -> String {
         json!([self.bucket, self.key, self.revision, trigger]).to_string()
+    }
+
+    /// The object as a trigger's parameters have it.
+    pub fn arrival(&self) -> Arrival<'_> {
+        Arrival { bucket: &self.bucket, key: &self.key, etag: &self.etag, version: &self.version }
     }
 
     /// Whether it is the marker by which consoles show an empty folder.
@@ -66,22 +76,25 @@ fn read(bucket: &Value, object: &Value, key: String, names: &Names) -> Result<Up
     if bucket.is_empty() || key.is_empty() {
         return Err("the bucket's name or the object's key is missing".into());
     }
-    let revision = revision(object, names)
+    let text = |name: &str| object[name].as_str().unwrap_or_default();
+    let etag = text(names.etag).trim_matches('"').to_owned();
+    let version =
+        Some(text(names.version)).filter(|version| *version != "null").unwrap_or_default().to_owned();
+    let revision = revision(&version, text("sequencer"), &etag)
         .ok_or("the object has no version, sequencer or entity tag: two deliveries would be two jobs")?;
-    Ok(Upload { bucket, key, size: object["size"].as_u64(), revision })
+    Ok(Upload { bucket, key, size: object["size"].as_u64(), etag, version, revision })
 }
 
 /// A version's id belongs to one upload. Where there are no versions, the sequencer tells uploads apart; it is a number
 /// in hexadecimal, written to as many digits as it needs. Stores like S3 that have neither have at least a tag.
-fn revision(object: &Value, names: &Names) -> Option<String> {
-    let text = |name: &str| object[name].as_str().filter(|text| !text.is_empty());
-    if let Some(version) = text(names.version).filter(|version| *version != "null") {
+fn revision(version: &str, sequencer: &str, etag: &str) -> Option<String> {
+    if !version.is_empty() {
         return Some(format!("version {version}"));
     }
-    if let Some(sequencer) = text("sequencer") {
+    if !sequencer.is_empty() {
         return Some(format!("sequencer {}", sequencer.to_ascii_uppercase().trim_end_matches('0')));
     }
-    text(names.etag).map(|etag| format!("etag {}", etag.trim_matches('"')))
+    (!etag.is_empty()).then(|| format!("etag {etag}"))
 }
 
 /// Undoes the encoding of forms, in which a plus is a space.

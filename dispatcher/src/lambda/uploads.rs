@@ -67,7 +67,7 @@ fn started_by(manifest: &Manifest, upload: &Upload) -> Result<Vec<(JobSpec, Orig
 }
 
 fn job(upload: &Upload, trigger: &TriggerSpec) -> (JobSpec, Origin) {
-    let parameters = trigger.render(&upload.bucket, &upload.key);
+    let parameters = trigger.render(&upload.arrival());
     let mut spec = JobSpec::new(trigger.tool.clone(), parameters);
     spec.lane = trigger.lane.as_ref().map(ToString::to_string);
     spec.label = Some(place(upload));

@@ -21,7 +21,7 @@ impl ObjectLines {
         ObjectUrl { bucket, key }: ObjectUrl,
         cursor: Option<&str>,
     ) -> Result<Self, SourceError> {
-        let place = Place::Object { bucket, key, version: None };
+        let place = Place::Object { bucket, key, version: None, etag: None };
         let opened = objects.open(&place).await.map_err(|error| match passing(&error) {
             Some(error) => SourceError::Port(error),
             None => SourceError::Final(error.to_string()),
@@ -58,6 +58,7 @@ pub(super) fn passing(error: &ReadError) -> Option<PortError> {
         ReadError::Throttled { .. } => Some(PortError::Throttled(error.to_string())),
         ReadError::Unavailable { source, .. } => Some(PortError::Transient(format!("{error}: {source}"))),
         ReadError::NotFound { .. }
+        | ReadError::Superseded { .. }
         | ReadError::Forbidden { .. }
         | ReadError::NotRegular { .. }
         | ReadError::Invalid { .. } => None,

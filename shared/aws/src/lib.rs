@@ -8,6 +8,7 @@ pub mod blobs;
 pub mod events;
 pub mod fleet_limits;
 pub mod jobs;
+pub mod mappings;
 pub mod new_objects;
 pub mod objects;
 pub mod queue;

@@ -34,5 +34,6 @@ pub mod batch;
 pub mod lifecycle;
 pub mod settle;
 
+pub mod pause;
 pub mod ports;
 pub mod tool;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use gantz_core::batch::{
     BatchProgress, BatchRecord, Mark, PlannedShard, PlanningEnd, Shard, ShardRecord, shard_of,
 };
-use gantz_core::ids::JobId;
+use gantz_core::ids::{JobId, Tenant};
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
 use gantz_core::ports::{BatchStore, PortResult};
@@ -33,8 +33,8 @@ impl BatchStore for Embedded {
         self.view.batch(id).await
     }
 
-    async fn list_batches(&self, limit: usize) -> PortResult<Vec<BatchRecord>> {
-        self.view.batches(limit).await
+    async fn list_batches(&self, tenant: Option<&Tenant>, limit: usize) -> PortResult<Vec<BatchRecord>> {
+        self.view.batches(tenant, limit).await
     }
 
     async fn open_shard(&self, id: &JobId, shard: PlannedShard) -> PortResult<Option<BatchRecord>> {
@@ -135,9 +135,17 @@ pub(crate) fn progress(connection: &Connection, id: &JobId) -> rusqlite::Result<
     Ok(Some(BatchProgress { batch, totals }))
 }
 
-pub(crate) fn list(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<BatchRecord>> {
-    let mut statement = connection.prepare_cached("SELECT record FROM batches ORDER BY seq DESC LIMIT ?1")?;
-    let found = statement.query_map([limit], |row| rows::json(0, row.get_ref(0)?.as_str()?))?;
+pub(crate) fn list(
+    connection: &Connection,
+    tenant: Option<&Tenant>,
+    limit: usize,
+) -> rusqlite::Result<Vec<BatchRecord>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT record FROM batches WHERE ?1 IS NULL OR json_extract(record, '$.tenant') = ?1
+         ORDER BY seq DESC LIMIT ?2",
+    )?;
+    let asked = params![tenant.map(Tenant::as_str), limit];
+    let found = statement.query_map(asked, |row| rows::json(0, row.get_ref(0)?.as_str()?))?;
     found.collect()
 }
 

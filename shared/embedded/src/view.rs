@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gantz_core::batch::{BatchProgress, BatchRecord, ShardRecord};
-use gantz_core::ids::{JobId, QueueName};
+use gantz_core::ids::{JobId, QueueName, Tenant};
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{BlobError, JobFilter, JobPage, PortResult};
 use rusqlite::params;
@@ -101,12 +101,13 @@ impl View {
         self.readers.call(move |connection| batches::shard(connection, &batch, number)).await
     }
 
-    /// Batches, newest first.
+    /// Batches, newest first; of one tenant only, if one is given.
     ///
     /// # Errors
     /// See [`View::job`].
-    pub async fn batches(&self, limit: usize) -> PortResult<Vec<BatchRecord>> {
-        self.readers.call(move |connection| batches::list(connection, limit)).await
+    pub async fn batches(&self, tenant: Option<&Tenant>, limit: usize) -> PortResult<Vec<BatchRecord>> {
+        let tenant = tenant.cloned();
+        self.readers.call(move |connection| batches::list(connection, tenant.as_ref(), limit)).await
     }
 
     /// Why a job's message went back to its queue, the last few times, oldest first.

@@ -180,6 +180,7 @@ impl ByteSource for Objects {
         let place = format!("s3://{bucket}/{key}");
         match key.as_str() {
             "missing" => Err(SourceError::NotFound { place }),
+            "superseded" => Err(SourceError::Superseded { place }),
             "throttled" => Err(SourceError::Throttled { place, retry_after_ms: Some(700) }),
             "broken" => Err(SourceError::Unavailable { place, source: "connection reset".into() }),
             _ => Ok(Opened {
@@ -224,6 +225,7 @@ async fn objects_come_from_their_own_source() {
     assert_says(&run(&tool, object("dir/name.txt")).await, &expect);
     for (key, kind, retry, says) in [
         ("missing", ErrorKind::NotFound, Retry::Never, "s3://b/missing does not exist"),
+        ("superseded", ErrorKind::Superseded, Retry::Never, "s3://b/superseded was overwritten"),
         ("throttled", ErrorKind::Throttled, Retry::After(700), "fewer calls"),
         ("broken", ErrorKind::Unavailable, Retry::Backoff, "connection reset"),
         ("shrunk", ErrorKind::ChangedDuringRead, Retry::Backoff, "shrank from 10 to 4 bytes"),

@@ -12,6 +12,7 @@ use gantz_dispatcher::failures::Records as _;
 use serde_json::Value;
 
 use self::words::Words;
+use super::lanes::note_if_paused;
 use super::status::{exit_code, job_end, note_if_idle};
 use super::{Outcome, find_tool, interrupted, job_id, unknown};
 use crate::args::{Common, Format};
@@ -114,6 +115,7 @@ pub(super) async fn submit(
 ) -> Result<(JobId, Value), CliError> {
     let answer = session.client.post(path, submission).await?;
     let id = job_id(answer.body.get("job_id").and_then(Value::as_str).unwrap_or_default())?;
+    note_if_paused(session, &answer.body).await?;
     Ok((id, answer.body))
 }
 

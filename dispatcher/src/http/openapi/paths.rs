@@ -187,8 +187,10 @@ fn list_batches() -> Value {
     json!({
         "operationId": "listBatches",
         "summary": "List the newest batches, newest first",
-        "description": "Of the newest of all tenants, those that the caller may see.",
-        "parameters": [limit()],
+        "parameters": [
+            query("tenant", "Only batches of this tenant.", &json!({ "type": "string" })),
+            limit(),
+        ],
         "responses": answers(
             json!({ "200": json_answer("Batches.", &schema("BatchPage"), &[]) }),
             &[InvalidQuery, BackendUnavailable],

@@ -77,7 +77,7 @@ impl ObjectList for Bucket {
 impl ByteSource for Bucket {
     async fn open(&self, place: &Place) -> Result<Opened, SourceError> {
         tokio::task::yield_now().await;
-        let Place::Object { bucket, key, version: None } = place else {
+        let Place::Object { bucket, key, version: None, etag: None } = place else {
             panic!("{place:?} is no newest object")
         };
         let content = self.contents.lock().unwrap().get(key).cloned();

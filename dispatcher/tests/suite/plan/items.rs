@@ -117,5 +117,5 @@ async fn shared_parameters_that_no_message_can_carry_are_refused_before_anything
     let shared = json!({"text": "x".repeat(2 * 1024 * 1024)});
     let refused = world.try_submit(json!({"tool": "echo", "items": [{}], "parameters": shared})).await;
     assert!(matches!(refused, Err(SubmitError::Rejected(_))), "{refused:?}");
-    assert!(world.ports().batches.list_batches(10).await.unwrap().is_empty());
+    assert!(world.ports().batches.list_batches(None, 10).await.unwrap().is_empty());
 }

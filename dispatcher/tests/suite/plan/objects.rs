@@ -115,7 +115,7 @@ async fn a_fleet_without_s3_says_so() {
     let spec = json!({"tool": "fetch", "s3": place("in/")});
     assert_refused(&world, spec, "/s3", "this fleet has no S3").await;
     assert_eq!(world.plans_left().await, 0);
-    assert!(world.ports().batches.list_batches(1).await.unwrap().is_empty());
+    assert!(world.ports().batches.list_batches(None, 1).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn a_repeated_submission_is_the_same_batch_and_is_planned_once() {
     let third = world.try_submit(spec(201)).await.unwrap();
     assert_eq!((third.created, third.record), (false, end.batch));
     assert_eq!(world.plans_left().await, 0, "nothing is left to plan");
-    assert_eq!(world.ports().batches.list_batches(10).await.unwrap().len(), 1);
+    assert_eq!(world.ports().batches.list_batches(None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gantz_core::batch::{BatchProgress, BatchRecord, PlannedShard, PlanningEnd, ShardRecord, shard_of};
-use gantz_core::ids::JobId;
+use gantz_core::ids::{JobId, Tenant};
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
 use gantz_core::ports::{BatchStore, PortResult};
@@ -58,8 +58,8 @@ impl BatchStore for Batches {
         Ok(Some(BatchProgress { batch, totals }))
     }
 
-    async fn list_batches(&self, limit: usize) -> PortResult<Vec<BatchRecord>> {
-        self.newest(limit).await
+    async fn list_batches(&self, tenant: Option<&Tenant>, limit: usize) -> PortResult<Vec<BatchRecord>> {
+        self.newest(tenant, limit).await
     }
 
     async fn open_shard(&self, id: &JobId, shard: PlannedShard) -> PortResult<Option<BatchRecord>> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use gantz_core::batch::{BatchRecord, Counts};
-use gantz_core::ids::JobId;
+use gantz_core::ids::{JobId, Tenant};
 use gantz_core::ports::PortResult;
 
 use super::Batches;
@@ -19,6 +19,8 @@ use crate::rows::{self, KEYS_MAX};
 const READS_AT_ONCE: usize = 4;
 /// Shards have no tool.
 const IS_BATCH: &str = "begins_with(#pk, :prefix) AND attribute_exists(#tool)";
+const IS_BATCH_OF_TENANT: &str =
+    "begins_with(#pk, :prefix) AND attribute_exists(#tool) AND #tenant = :tenant";
 
 impl Batches {
     pub(super) async fn read(&self, id: &JobId) -> PortResult<Option<Row>> {
@@ -54,15 +56,19 @@ impl Batches {
     }
 
     /// The newest batches of the table, by reading all of it: batches are few, and listed by people.
-    pub(super) async fn newest(&self, limit: usize) -> PortResult<Vec<BatchRecord>> {
+    pub(super) async fn newest(&self, tenant: Option<&Tenant>, limit: usize) -> PortResult<Vec<BatchRecord>> {
+        let filter = if tenant.is_some() { IS_BATCH_OF_TENANT } else { IS_BATCH };
         let scan = self
             .session
             .dynamodb()
             .scan()
             .table_name(&self.settings.table)
-            .filter_expression(IS_BATCH)
-            .set_expression_attribute_names(Some(names([IS_BATCH])))
+            .filter_expression(filter)
+            .set_expression_attribute_names(Some(names([filter])))
             .expression_attribute_values(":prefix", text(BATCH_PREFIX));
+        let scan = tenant
+            .into_iter()
+            .fold(scan, |scan, tenant| scan.expression_attribute_values(":tenant", text(tenant.as_str())));
         let mut newest = Vec::new();
         let mut pages = scan.into_paginator().send();
         while let Some(page) = pages.next().await {

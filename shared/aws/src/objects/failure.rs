@@ -10,11 +10,19 @@ use crate::codes::{Said, said};
 
 const CHANGED: &str = "the object was changed while it was read";
 
-/// Why a call for an object's bytes failed.
-pub(super) fn source_error(place: String, error: SdkError<GetObjectError, Response>) -> SourceError {
-    let status = error.raw_response().map(|response| response.status().as_u16());
-    let code = error.code().unwrap_or_default();
-    match meaning(code, status, matches!(error, SdkError::ConstructionFailure(_))) {
+type GetError = SdkError<GetObjectError, Response>;
+
+/// Why an object could not be opened, which is perhaps to have a certain content.
+pub(super) fn open_error(place: String, error: GetError) -> SourceError {
+    match meaning_of(&error) {
+        Meaning::Changed => SourceError::Superseded { place },
+        _ => source_error(place, error),
+    }
+}
+
+/// Why a call for more of an opened object's bytes failed.
+pub(super) fn source_error(place: String, error: GetError) -> SourceError {
+    match meaning_of(&error) {
         Meaning::NotFound => SourceError::NotFound { place },
         Meaning::Forbidden(why) => SourceError::Forbidden { place, why },
         Meaning::Invalid(why) => SourceError::Invalid { place, why },
@@ -27,6 +35,12 @@ pub(super) fn source_error(place: String, error: SdkError<GetObjectError, Respon
         Meaning::Changed => SourceError::Unavailable { place, source: CHANGED.into() },
         Meaning::Unavailable => SourceError::Unavailable { place, source: error.into() },
     }
+}
+
+fn meaning_of(error: &GetError) -> Meaning {
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let unbuilt = matches!(error, SdkError::ConstructionFailure(_));
+    meaning(error.code().unwrap_or_default(), status, unbuilt)
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -27,10 +27,10 @@ impl Objects {
 impl ByteSource for Objects {
     async fn open(&self, place: &Place) -> Result<Opened, SourceError> {
         match place {
-            Place::Object { bucket, key, version } => {
+            Place::Object { bucket, key, version, etag } => {
                 let (bucket, key, version) = (bucket.clone(), key.clone(), version.clone());
                 let address = Address { bucket, key, version };
-                Reader::open(self.session.get().await.s3().clone(), address).await
+                Reader::open(self.session.get().await.s3().clone(), address, etag.as_deref()).await
             }
             Place::File { path } | Place::FileOfBytes { path_base64: path } => {
                 let why = "this source reads objects, give a `bucket` and a `key`";

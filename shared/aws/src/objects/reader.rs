@@ -13,7 +13,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use gantz_core::ports::{ByteReader, Opened, SourceError};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::failure::source_error;
+use super::failure::{open_error, source_error};
 use super::list::unquoted;
 
 /// What one call asks for at most, when an object is read in order: large enough that calls cost next to nothing, and small
@@ -82,14 +82,20 @@ impl Response {
 
 impl Reader {
     /// Asks for the first window and reads nothing yet: most objects are no larger, and then this was the only call.
-    pub(super) async fn open(client: Client, address: Address) -> Result<Opened, SourceError> {
-        let call = || address.get(&client);
+    /// With an ETag, of that content alone.
+    pub(super) async fn open(
+        client: Client,
+        address: Address,
+        etag: Option<&str>,
+    ) -> Result<Opened, SourceError> {
+        let wanted = etag.map(|etag| format!("\"{etag}\""));
+        let call = || address.get(&client).set_if_match(wanted.clone());
         let answer = match call().range(format!("bytes=0-{}", WINDOW_BYTES - 1)).send().await {
             // Nothing is in no range. As a whole it is there.
             Err(error) if error.code() == Some("InvalidRange") => call().send().await,
             answer => answer,
         };
-        let answer = answer.map_err(|error| source_error(address.to_string(), error))?;
+        let answer = answer.map_err(|error| open_error(address.to_string(), error))?;
         let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
         let total = answer.content_range().and_then(|range| range.rsplit_once('/')?.1.parse().ok());
         let (Some(length), Some(etag)) = (length, answer.e_tag().map(str::to_owned)) else {

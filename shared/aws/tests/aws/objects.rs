@@ -54,7 +54,7 @@ impl Subject {
 }
 
 fn place(bucket: &str, key: &str) -> Place {
-    Place::Object { bucket: bucket.to_owned(), key: key.to_owned(), version: None }
+    Place::Object { bucket: bucket.to_owned(), key: key.to_owned(), version: None, etag: None }
 }
 
 /// Bytes that repeat nowhere near.
@@ -141,7 +141,7 @@ async fn versions_are_told_apart() {
     let newest = s.open("key").await.unwrap();
     assert_eq!(newest.size_bytes, 20);
     assert!(first.is_some() && newest.version != first);
-    let of = |version: Option<String>| Place::Object { bucket: BUCKET.into(), key: "key".into(), version };
+    let of = |version| Place::Object { bucket: BUCKET.into(), key: "key".into(), version, etag: None };
     for (version, size) in [(first, 10), (newest.version, 20)] {
         let mut opened = s.objects.open(&of(version.clone())).await.unwrap();
         assert_eq!((opened.size_bytes, &opened.version), (size, &version));
@@ -153,6 +153,17 @@ async fn versions_are_told_apart() {
     assert!(text(&missing).contains("s3://objects/key of version `no-such-version`"), "{missing}");
     let etag = s.open("unversioned").await.unwrap().version.unwrap();
     assert!(!etag.is_empty() && etag != "null", "{etag}");
+    // Of that content alone, or not at all.
+    let of = |etag: &str| Place::Object {
+        bucket: BUCKET.into(),
+        key: "unversioned".into(),
+        version: None,
+        etag: Some(etag.into()),
+    };
+    assert_eq!(s.objects.open(&of(&etag)).await.unwrap().size_bytes, 10);
+    s.put("unversioned", content(30, 4)).await;
+    let superseded = s.objects.open(&of(&etag)).await.err().unwrap();
+    assert!(matches!(superseded, SourceError::Superseded { .. }), "{}", text(&superseded));
 }
 
 async fn a_broken_response_is_resumed(s: &Subject) {

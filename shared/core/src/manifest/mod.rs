@@ -40,7 +40,7 @@ pub use pattern::Pattern;
 pub use schedule::{ScheduleSpec, ScheduledBatch, When};
 pub use suggest::closest;
 pub use tool::{LaneSpec, LaneWorkers, ToolSpec};
-pub use trigger::TriggerSpec;
+pub use trigger::{Arrival, TriggerSpec};
 
 use crate::ids::Lane;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Manifest;
+use super::{Manifest, ToolSpec};
 use crate::ids::Lane;
 
 /// A call of a tool for each object that appears in a bucket.
@@ -18,41 +18,67 @@ pub struct TriggerSpec {
     pub suffix: String,
     /// The tool, one of the manifest's.
     pub tool: String,
-    /// The tool's parameters, with `${bucket}` and `${key}` where the object's belong; see [`TriggerSpec::render`].
+    /// The tool's parameters, with `${bucket}`, `${key}`, `${etag}` and `${version}` where the object's belong; see
+    /// [`TriggerSpec::render`].
     pub parameters: Map<String, Value>,
     /// The lane of its jobs; the tool's own if absent.
     pub lane: Option<Lane>,
 }
 
-/// Stands for the bucket's name in a trigger's parameters.
-pub(super) const BUCKET: &str = "${bucket}";
-/// Stands for the object's key in a trigger's parameters.
-pub(super) const KEY: &str = "${key}";
+/// An object that appeared in a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival<'o> {
+    /// The bucket's name.
+    pub bucket: &'o str,
+    /// The key, decoded.
+    pub key: &'o str,
+    /// The entity tag without quotes, empty where it is not told.
+    pub etag: &'o str,
+    /// The version's id, empty where the bucket keeps no versions.
+    pub version: &'o str,
+}
+
+const BUCKET: &str = "${bucket}";
+const KEY: &str = "${key}";
+const ETAG: &str = "${etag}";
+/// What stands for the object in a trigger's parameters.
+pub(super) const HOLES: [&str; 4] = [BUCKET, KEY, ETAG, "${version}"];
+
+impl Arrival<'_> {
+    /// What belongs into each of [`HOLES`].
+    fn fillings(&self) -> [&str; HOLES.len()] {
+        [self.bucket, self.key, self.etag, self.version]
+    }
+}
+
 /// The tool that uploads go to when the manifest has no triggers.
 pub(super) const DEFAULT_TOOL: &str = "analyze_file";
 
 impl TriggerSpec {
     /// The trigger of a manifest that declares none: uploads go to this tool.
-    pub(super) fn implied(tool: &str) -> Self {
+    pub(super) fn implied(tool: &ToolSpec) -> Self {
         Self {
             name: "uploads".to_owned(),
             bucket: None,
             prefix: String::new(),
             suffix: String::new(),
-            tool: tool.to_owned(),
-            parameters: Self::default_parameters(),
+            tool: tool.name.clone(),
+            parameters: Self::default_parameters(tool),
             lane: None,
         }
     }
 
-    /// The parameters of a trigger that names none: the object's bucket and key.
-    pub(super) fn default_parameters() -> Map<String, Value> {
-        Map::from_iter([("bucket".to_owned(), json!(BUCKET)), ("key".to_owned(), json!(KEY))])
+    /// The parameters of a trigger that names none: the object's bucket and key, and for a tool that takes it the tag
+    /// of what was uploaded.
+    pub(super) fn default_parameters(tool: &ToolSpec) -> Map<String, Value> {
+        let tag = tool.parameters.get("etag").map(|_| ("etag", ETAG));
+        let all = [("bucket", BUCKET), ("key", KEY)].into_iter().chain(tag);
+        all.map(|(name, hole)| (name.to_owned(), json!(hole))).collect()
     }
 
-    /// The tool's parameters for one object: `${bucket}` and `${key}` filled in, in every string.
-    pub fn render(&self, bucket: &str, key: &str) -> Value {
-        let filled = self.parameters.iter().map(|(name, value)| (name.clone(), fill(value, bucket, key)));
+    /// The tool's parameters for one object: what stands for it is filled in, in every string.
+    pub fn render(&self, object: &Arrival<'_>) -> Value {
+        let filled = self.parameters.iter().map(|(name, value)| (name.clone(), fill(value, object)));
         Value::Object(filled.collect())
     }
 
@@ -82,12 +108,12 @@ impl Manifest {
     }
 }
 
-fn fill(value: &Value, bucket: &str, key: &str) -> Value {
+fn fill(value: &Value, object: &Arrival<'_>) -> Value {
     match value {
-        Value::String(text) => Value::String(fill_text(text, bucket, key)),
-        Value::Array(items) => items.iter().map(|item| fill(item, bucket, key)).collect(),
+        Value::String(text) => Value::String(fill_text(text, object)),
+        Value::Array(items) => items.iter().map(|item| fill(item, object)).collect(),
         Value::Object(map) => {
-            let filled = map.iter().map(|(name, value)| (name.clone(), fill(value, bucket, key)));
+            let filled = map.iter().map(|(name, value)| (name.clone(), fill(value, object)));
             Value::Object(filled.collect())
         }
         other => other.clone(),
@@ -95,17 +121,14 @@ fn fill(value: &Value, bucket: &str, key: &str) -> Value {
 }
 
 /// One pass, so that a key that holds `${bucket}` comes out as it is.
-fn fill_text(template: &str, bucket: &str, key: &str) -> String {
-    let mut filled = String::with_capacity(template.len() + key.len());
+fn fill_text(template: &str, object: &Arrival<'_>) -> String {
+    let mut filled = String::with_capacity(template.len() + object.key.len());
     let mut rest = template;
     while let Some(at) = rest.find("${") {
         filled.push_str(&rest[..at]);
         rest = &rest[at..];
-        let (value, hole) = match rest {
-            _ if rest.starts_with(BUCKET) => (bucket, BUCKET),
-            _ if rest.starts_with(KEY) => (key, KEY),
-            _ => ("${", "${"),
-        };
+        let mut holes = HOLES.into_iter().zip(object.fillings());
+        let (hole, value) = holes.find(|(hole, _)| rest.starts_with(hole)).unwrap_or(("${", "${"));
         filled.push_str(value);
         rest = &rest[hole.len()..];
     }

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::PortResult;
 use crate::batch::{BatchProgress, BatchRecord, PlannedShard, PlanningEnd, ShardRecord};
-use crate::ids::JobId;
+use crate::ids::{JobId, Tenant};
 use crate::job::JobStatus;
 
 /// The rows of batches and their shards. Every write is atomic and durable on return, and may be repeated.
@@ -14,8 +14,8 @@ pub trait BatchStore: Send + Sync {
     /// The batch and its exact totals.
     async fn progress(&self, id: &JobId) -> PortResult<Option<BatchProgress>>;
 
-    /// Batches, newest first.
-    async fn list_batches(&self, limit: usize) -> PortResult<Vec<BatchRecord>>;
+    /// Batches, newest first; of one tenant only, if one is given.
+    async fn list_batches(&self, tenant: Option<&Tenant>, limit: usize) -> PortResult<Vec<BatchRecord>>;
 
     /// Takes a shard into the set of open ones, before any of its children is recorded. `None` if there is no such batch.
     async fn open_shard(&self, id: &JobId, shard: PlannedShard) -> PortResult<Option<BatchRecord>>;

@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 use serde::Serialize;
 
+use crate::outcome::{ErrorKind, Failure, Retry};
+
 /// What to analyse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -25,6 +27,9 @@ pub enum Place {
         /// opened tells its own.
         #[serde(skip)]
         version: Option<String>,
+        /// The ETag, without quotes, of the content that is meant; else any will do.
+        #[serde(skip)]
+        etag: Option<String>,
     },
 }
 
@@ -87,6 +92,12 @@ pub enum SourceError {
         /// The path, or bucket and key.
         place: String,
     },
+    /// There is something at the place, but no longer the content that is meant.
+    #[error("{place} was overwritten with other content than was meant")]
+    Superseded {
+        /// The bucket and key.
+        place: String,
+    },
     /// The place exists but must not be read, or lies outside the allowed folder.
     #[error("{place} may not be read: {why}")]
     Forbidden {
@@ -127,4 +138,28 @@ pub enum SourceError {
         /// What failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl SourceError {
+    /// What it comes to for a tool that cannot do without the place.
+    pub fn into_failure(self) -> Failure {
+        let message = with_causes(&self);
+        match self {
+            Self::NotFound { .. } => Failure::permanent(ErrorKind::NotFound, message),
+            Self::Superseded { .. } => Failure::permanent(ErrorKind::Superseded, message),
+            Self::Forbidden { .. } => Failure::permanent(ErrorKind::AccessDenied, message),
+            Self::NotRegular { .. } => Failure::permanent(ErrorKind::NotRegularFile, message),
+            Self::Invalid { .. } => Failure::permanent(ErrorKind::Invalid, message),
+            Self::Throttled { retry_after_ms, .. } => {
+                let retry = retry_after_ms.map_or(Retry::Backoff, Retry::After);
+                Failure::new(ErrorKind::Throttled, message, retry)
+            }
+            Self::Unavailable { .. } => Failure::transient(ErrorKind::Unavailable, message),
+        }
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
 }

@@ -1,7 +1,9 @@
 //! What runs without a caller: schedules and triggers.
 
 use gantz_core::batch::Tolerance;
-use gantz_core::manifest::{LaneSpec, LaneWorkers, Manifest, ScheduleSpec, ScheduledBatch, TriggerSpec};
+use gantz_core::manifest::{
+    Arrival, LaneSpec, LaneWorkers, Manifest, ScheduleSpec, ScheduledBatch, TriggerSpec,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -114,15 +116,21 @@ fn a_prefix_and_a_suffix_do_not_overlap() {
 }
 
 #[test]
-fn a_trigger_fills_in_bucket_and_key() {
+fn a_trigger_fills_in_what_the_object_is() {
     let check = |parameters: &str, expected: Value| {
         let text = format!("triggers: {{one: {{s3: {{}}, tool: analyze_file{parameters}}}}}\n");
         let manifest = parse(&text);
         let trigger = manifest.triggers().next().unwrap();
-        assert_eq!(trigger.render("the-bucket", "in/${bucket} $ü.csv"), expected);
+        let object =
+            Arrival { bucket: "the-bucket", key: "in/${bucket} $ü.csv", etag: "a1b2", version: "v ${key}" };
+        assert_eq!(trigger.render(&object), expected);
     };
     let object = json!({"bucket": "the-bucket", "key": "in/${bucket} $ü.csv"});
     check("", object);
+    check(
+        ", parameters: {bucket: '${etag}', key: '${version}'}",
+        json!({"bucket": "a1b2", "key": "v ${key}"}),
+    );
     check(
         ", parameters: {bucket: '${bucket}', key: 's3://${bucket}/${key}', note: {at: ['$${key}', 7]}, depth: 2}",
         json!({

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use gantz_core::batch::{
     BatchProgress, BatchRecord, Mark, PlannedShard, PlanningEnd, Shard, ShardRecord, shard_of,
 };
-use gantz_core::ids::JobId;
+use gantz_core::ids::{JobId, Tenant};
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
 use gantz_core::ports::{BatchStore, PortResult};
@@ -53,9 +53,12 @@ impl BatchStore for Process {
         self.call("progress", id.as_str(), look).await
     }
 
-    async fn list_batches(&self, limit: usize) -> PortResult<Vec<BatchRecord>> {
+    async fn list_batches(&self, tenant: Option<&Tenant>, limit: usize) -> PortResult<Vec<BatchRecord>> {
+        let tenant = tenant.cloned();
         let look = move |state: &mut State| {
-            let mut all: Vec<BatchRecord> = state.batches.values().map(|row| row.record.clone()).collect();
+            let all = state.batches.values().map(|row| row.record.clone());
+            let mut all: Vec<_> =
+                all.filter(|batch| tenant.as_ref().is_none_or(|tenant| *tenant == batch.tenant)).collect();
             all.sort_by_key(|batch| std::cmp::Reverse((batch.created_at_ms, batch.id.clone())));
             all.truncate(limit);
             all

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use gantz_core::batch::{BatchRecord, Counts, PlannedShard, PlanningEnd, Tolerance};
+use gantz_core::ids::Tenant;
 use gantz_core::job::JobStatus;
 use gantz_core::limits::BATCH_SHARD_CHILDREN;
 use gantz_core::ports::BatchStore;
@@ -145,10 +146,18 @@ async fn batches_are_listed_newest_first(case: Input) {
         let record = BatchRecord { created_at_ms: now_ms + n, ..batch(&case.id(&format!("batch-{n}"))) };
         mine.insert(0, case.opened(record).await);
     }
-    let listed = case.port.list_batches(1_000).await.unwrap();
+    let anothers = Tenant::try_new(case.id("tenant").as_str()).unwrap();
+    let theirs =
+        BatchRecord { created_at_ms: now_ms, tenant: anothers.clone(), ..batch(&case.id("anothers")) };
+    let theirs = case.opened(theirs).await;
+    let listed = case.port.list_batches(None, 1_000).await.unwrap();
     let found: Vec<_> = listed.iter().map(|batch| &batch.id).filter(|id| mine.contains(id)).collect();
     assert_eq!(found, mine.iter().collect::<Vec<_>>());
-    assert_eq!(case.port.list_batches(2).await.unwrap().len(), 2);
+    assert!(listed.iter().any(|batch| batch.id == theirs));
+    assert_eq!(case.port.list_batches(None, 2).await.unwrap().len(), 2);
+    // Whatever is newer of others takes none of their places.
+    let listed = case.port.list_batches(Some(&anothers), 1).await.unwrap();
+    assert_eq!(listed.iter().map(|batch| &batch.id).collect::<Vec<_>>(), [&theirs]);
 }
 
 async fn what_the_source_had_and_the_batch_has_not_is_counted(case: Input) {

@@ -28,7 +28,7 @@ mod table;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use gantz_core::outcome::{ErrorKind, Failure, Outcome, Retry};
+use gantz_core::outcome::{ErrorKind, Failure, Outcome};
 pub use gantz_core::ports::{ByteReader, ByteSource, Opened, Place, SourceError};
 use gantz_core::tool::{Call, Tool};
 use serde::Deserialize;
@@ -75,7 +75,7 @@ impl AnalyzeFile {
     }
 }
 
-/// The parameters: either `path` (or `path_base64`), or `bucket` and `key` and perhaps `version`.
+/// The parameters: either `path` (or `path_base64`), or `bucket` and `key` and perhaps `version` and `etag`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Parameters {
     /// A file on the worker's machine.
@@ -93,6 +93,9 @@ pub struct Parameters {
     /// The version of an object, where its bucket keeps them; the newest if it is not given.
     #[serde(default)]
     pub version: Option<String>,
+    /// The ETag of the content that is meant; any if it is not given.
+    #[serde(default)]
+    pub etag: Option<String>,
     /// Analyse only so many bytes, from the start. At least 1.
     #[serde(default)]
     pub max_bytes: Option<u64>,
@@ -106,13 +109,13 @@ impl Parameters {
             (Some(path), None) => Some(Place::File { path }),
             (None, bytes) => bytes.map(|path_base64| Place::FileOfBytes { path_base64 }),
         };
-        let version = given(self.version);
+        let (version, etag) = (given(self.version), given(self.etag));
         match (file, given(self.bucket), given(self.key)) {
-            (Some(_), None, None) if version.is_some() => {
-                Err(invalid("`version` is of an object, give its `bucket` and `key`"))
+            (Some(_), None, None) if version.is_some() || etag.is_some() => {
+                Err(invalid("`version` and `etag` are of an object, give its `bucket` and `key`"))
             }
             (Some(file), None, None) => Ok(file),
-            (None, Some(bucket), Some(key)) => Ok(Place::Object { bucket, key, version }),
+            (None, Some(bucket), Some(key)) => Ok(Place::Object { bucket, key, version, etag }),
             (None, Some(_), None) => Err(invalid("`bucket` needs a `key`: the object to analyse")),
             (None, None, Some(_)) => Err(invalid("`key` needs a `bucket`: where the object is")),
             (None, None, None) => {
@@ -182,28 +185,13 @@ fn blocking(
 }
 
 fn failure(error: PassError) -> Failure {
-    let message = with_sources(&error);
+    let message = error.to_string();
     match error {
-        PassError::Read(ReadError::Source(error)) => match error {
-            SourceError::NotFound { .. } => Failure::permanent(ErrorKind::NotFound, message),
-            SourceError::Forbidden { .. } => Failure::permanent(ErrorKind::AccessDenied, message),
-            SourceError::NotRegular { .. } => Failure::permanent(ErrorKind::NotRegularFile, message),
-            SourceError::Invalid { .. } => Failure::permanent(ErrorKind::Invalid, message),
-            SourceError::Throttled { retry_after_ms, .. } => {
-                let retry = retry_after_ms.map_or(Retry::Backoff, Retry::After);
-                Failure::new(ErrorKind::Throttled, message, retry)
-            }
-            SourceError::Unavailable { .. } => Failure::transient(ErrorKind::Unavailable, message),
-        },
+        PassError::Read(ReadError::Source(error)) => error.into_failure(),
         // Another attempt reads the file as it then is.
         PassError::Shrank { .. } => Failure::transient(ErrorKind::ChangedDuringRead, message),
         PassError::Read(ReadError::Stopped) => Failure::transient(ErrorKind::Cancelled, message),
     }
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
 }
 
 fn invalid(message: &str) -> Failure {

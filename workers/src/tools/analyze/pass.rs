@@ -78,10 +78,11 @@ fn bounded(place: &Place) -> Place {
         Place::FileOfBytes { path_base64 } => {
             Place::FileOfBytes { path_base64: keep(path_base64.as_bytes(), PLACE_MAX_BYTES) }
         }
-        Place::Object { bucket, key, version } => Place::Object {
+        Place::Object { bucket, key, version, etag } => Place::Object {
             bucket: keep(bucket.as_bytes(), PLACE_MAX_BYTES),
             key: keep(key.as_bytes(), PLACE_MAX_BYTES),
             version: version.clone(),
+            etag: etag.clone(),
         },
     }
 }

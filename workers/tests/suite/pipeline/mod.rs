@@ -18,6 +18,7 @@ mod heartbeat;
 mod kept;
 mod large_payloads;
 mod limits;
+mod paused;
 mod rate_limit;
 mod retry;
 mod shutdown;

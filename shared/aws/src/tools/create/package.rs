@@ -29,7 +29,7 @@ pub(super) async fn read(files: Arc<dyn ByteSource>, path: String) -> Result<Blo
 
 async fn read_all(files: &dyn ByteSource, path: String) -> Result<Blob, Failure> {
     let place = Place::File { path };
-    let mut opened = files.open(&place).await.map_err(unread)?;
+    let mut opened = files.open(&place).await.map_err(SourceError::into_failure)?;
     let size = usize::try_from(opened.size_bytes).unwrap_or(usize::MAX);
     if size > PACKAGE_MAX_BYTES {
         let message = format!(
@@ -40,7 +40,11 @@ async fn read_all(files: &dyn ByteSource, path: String) -> Result<Blob, Failure>
     let mut bytes = vec![0; size];
     let mut read = 0;
     while read < size {
-        let more = opened.reader.read_at(read as u64, &mut bytes[read..]).await.map_err(unread)?;
+        let more = opened
+            .reader
+            .read_at(read as u64, &mut bytes[read..])
+            .await
+            .map_err(SourceError::into_failure)?;
         if more == 0 {
             let message = "the package became shorter while it was read";
             return Err(Failure::transient(ErrorKind::ChangedDuringRead, message));
@@ -51,21 +55,4 @@ async fn read_all(files: &dyn ByteSource, path: String) -> Result<Blob, Failure>
         return Err(invalid("the package is no zip archive"));
     }
     Ok(Blob::new(bytes))
-}
-
-fn unread(error: SourceError) -> Failure {
-    let message = error.to_string();
-    match error {
-        SourceError::NotFound { .. } => Failure::permanent(ErrorKind::NotFound, message),
-        SourceError::Forbidden { .. } => Failure::permanent(ErrorKind::AccessDenied, message),
-        SourceError::NotRegular { .. } => Failure::permanent(ErrorKind::NotRegularFile, message),
-        SourceError::Invalid { .. } => Failure::permanent(ErrorKind::Invalid, message),
-        SourceError::Throttled { retry_after_ms, .. } => {
-            let retry = retry_after_ms.map_or(Retry::Backoff, Retry::After);
-            Failure::new(ErrorKind::Throttled, message, retry)
-        }
-        SourceError::Unavailable { source, .. } => {
-            Failure::new(ErrorKind::Unavailable, format!("{message}: {source}"), Retry::Backoff)
-        }
-    }
 }

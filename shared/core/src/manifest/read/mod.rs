@@ -164,13 +164,11 @@ fn entries<'n>(section: &Section<'n>, key: &str, max: usize, problems: &mut Prob
 
 /// Uploads are analysed where nothing is said about them, if the tool for it takes an object of S3 and nothing more.
 fn implied_triggers(tools: &BTreeMap<String, ToolSpec>) -> BTreeMap<String, TriggerSpec> {
-    let trigger = TriggerSpec::implied(DEFAULT_TOOL);
-    let takes = tools.get(DEFAULT_TOOL).is_some_and(|tool| {
-        let parameters = &tool.parameters;
-        let others_optional =
-            parameters.iter().all(|spec| !spec.required || trigger.parameters.contains_key(&spec.name));
-        others_optional && trigger.parameters.keys().all(|name| parameters.get(name).is_some())
-    });
+    let Some(tool) = tools.get(DEFAULT_TOOL) else { return BTreeMap::new() };
+    let (trigger, parameters) = (TriggerSpec::implied(tool), &tool.parameters);
+    let given = |name: &str| trigger.parameters.contains_key(name);
+    let others_optional = parameters.iter().all(|spec| !spec.required || given(&spec.name));
+    let takes = others_optional && trigger.parameters.keys().all(|name| parameters.get(name).is_some());
     if takes { BTreeMap::from([(trigger.name.clone(), trigger)]) } else { BTreeMap::new() }
 }
 

@@ -7,13 +7,15 @@ use super::super::rules;
 use super::super::section::{Section, text};
 use super::super::syntax::cut;
 use super::super::tree::{Entry, Kind, Node};
-use super::super::trigger::{BUCKET, KEY, TriggerSpec};
+use super::super::trigger::{Arrival, HOLES, TriggerSpec};
 use super::call::{self, Known};
 use super::check_name;
 
 const KEYS: [&str; 4] = ["s3", "tool", "parameters", "lane"];
 const S3_KEYS: [&str; 3] = ["bucket", "prefix", "suffix"];
-const HOLES_HELP: &str = "a trigger knows `${bucket}` and `${key}`";
+const HOLES_HELP: &str = "a trigger knows `${bucket}`, `${key}`, `${etag}` and `${version}`";
+/// An object like any other.
+const EXAMPLE: Arrival<'_> = Arrival { bucket: "bucket", key: "key", etag: "etag", version: "version" };
 
 /// Reads one trigger. `None` when a key that it cannot do without is missing or wrong.
 pub(super) fn read(entry: &Entry, known: &Known<'_>, problems: &mut Problems<'_>) -> Option<TriggerSpec> {
@@ -31,7 +33,7 @@ pub(super) fn read(entry: &Entry, known: &Known<'_>, problems: &mut Problems<'_>
             check_holes(&entry.value, problems);
             call::parameters(&section, problems)
         }
-        None => Some(TriggerSpec::default_parameters()),
+        None => tool.map(TriggerSpec::default_parameters),
     };
     let s3 = s3?;
     let bucket = match s3.get("bucket") {
@@ -49,19 +51,20 @@ pub(super) fn read(entry: &Entry, known: &Known<'_>, problems: &mut Problems<'_>
         parameters: parameters?,
         lane,
     };
-    if let (Some(tool), Value::Object(example)) = (tool, trigger.render("bucket", "key")) {
+    if let (Some(tool), Value::Object(example)) = (tool, trigger.render(&EXAMPLE)) {
         let stands_in = |pointer: &str| holds_hole(&trigger.parameters, pointer);
         call::check(&section, tool, example, stands_in, problems);
     }
     Some(trigger)
 }
 
-/// Reports every `${…}` that is not one of the two.
+/// Reports every `${…}` that stands for nothing.
 fn check_holes(node: &Node, problems: &mut Problems<'_>) {
     match &node.kind {
         Kind::Text(text) => {
-            for piece in text.split("${").skip(1) {
-                if !piece.starts_with("bucket}") && !piece.starts_with("key}") {
+            for (at, start) in text.match_indices("${") {
+                if !HOLES.iter().any(|hole| text[at..].starts_with(hole)) {
+                    let piece = &text[at + start.len()..];
                     let name = piece.split_once('}').map_or(piece, |(name, _)| name);
                     problems.error_help(node.span, format!("`${{{}}}` names nothing", cut(name)), HOLES_HELP);
                 }
@@ -80,5 +83,5 @@ fn holds_hole(parameters: &Map<String, Value>, pointer: &str) -> bool {
     };
     let Some(value) = parameters.get(name) else { return false };
     let value = if rest.is_empty() { Some(value) } else { value.pointer(&format!("/{rest}")) };
-    value.and_then(Value::as_str).is_some_and(|text| text.contains(BUCKET) || text.contains(KEY))
+    value.and_then(Value::as_str).is_some_and(|text| HOLES.iter().any(|hole| text.contains(hole)))
 }

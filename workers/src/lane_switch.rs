@@ -1,0 +1,48 @@
+//! Whether a lane is paused, as a process knows it that works it.
+
+use gantz_core::ids::Lane;
+use gantz_core::pause;
+use gantz_core::ports::Limits;
+use tokio::sync::Mutex;
+
+/// The fleet's view is read at most this often: a pause holds after so many milliseconds, everywhere.
+pub(crate) const SEEN_FOR_MS: u64 = 2_000;
+
+pub(crate) struct LaneSwitch {
+    lane: Lane,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// When the fleet was asked.
+    at_ms: Option<u64>,
+    until_ms: Option<u64>,
+}
+
+impl LaneSwitch {
+    pub(crate) fn of(lane: Lane) -> Self {
+        Self { lane, seen: Mutex::default() }
+    }
+
+    /// Whether nothing may be begun now. While the fleet cannot be asked, what was known before holds.
+    pub(crate) async fn is_paused(&self, limits: &dyn Limits, now_ms: u64) -> bool {
+        let mut seen = self.seen.lock().await;
+        if seen.at_ms.is_none_or(|at_ms| now_ms.abs_diff(at_ms) >= SEEN_FOR_MS) {
+            seen.at_ms = Some(now_ms);
+            match pause::paused_until_ms(limits, &self.lane, now_ms).await {
+                Ok(until_ms) => {
+                    if until_ms.is_some() != seen.until_ms.is_some() {
+                        let state = if until_ms.is_some() { "paused" } else { "resumed" };
+                        tracing::info!(lane = %self.lane, state, "the lane's switch was turned");
+                    }
+                    seen.until_ms = until_ms;
+                }
+                Err(error) => {
+                    tracing::warn!(lane = %self.lane, %error, "cannot tell whether the lane is paused");
+                }
+            }
+        }
+        seen.until_ms.is_some_and(|until_ms| until_ms > now_ms)
+    }
+}
