@@ -144,21 +144,6 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 20, value_parser = parse_at_least_one)]
         limit: usize,
     },
-    /// List the lanes: what waits in each, and whether it is paused.
-    Lanes,
-    /// Begin nothing more of a lane: what runs ends, what is submitted waits.
-    Pause {
-        /// The lane.
-        lane: String,
-        /// For so long, such as `90s`, `15m` or `2h`; until it is resumed if not given.
-        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
-        duration_ms: Option<u64>,
-    },
-    /// Work on a paused lane again.
-    Resume {
-        /// The lane.
-        lane: String,
-    },
     /// Tell a job's story: its attempts, what held it up, how it ended.
     Why {
         /// The job.
@@ -176,6 +161,21 @@ pub(crate) enum Command {
     /// List dead letters, messages that no worker could read, or send them again.
     #[command(subcommand)]
     Dlq(Dlq),
+    /// List the lanes: what waits in each, and whether it is paused.
+    Lanes,
+    /// Begin nothing more of a lane: what runs ends, what is submitted waits.
+    Pause {
+        /// The lane.
+        lane: String,
+        /// For so long, such as `90s`, `15m` or `2h`; until it is resumed if not given.
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        duration_ms: Option<u64>,
+    },
+    /// Work on a paused lane again.
+    Resume {
+        /// The lane.
+        lane: String,
+    },
     /// Put dispatcher and workers on AWS, as a stack; also changes one that is there.
     Deploy(Deploy),
     /// Delete a stack.

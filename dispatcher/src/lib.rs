@@ -3,6 +3,7 @@
 //! [`Dispatcher`] admits single jobs and batches; [`plan`] turns a batch into its children; [`http`] is the door for HTTP, [`mcp`] the one for agents, [`lambda`] the one
 //! for everything that AWS hands to a function.
 
+pub mod backlog;
 mod caller;
 pub mod failures;
 pub mod http;

@@ -19,6 +19,7 @@ use gantz_core::ports::{ByteSource, NewMessage, NewObjects, ObjectList, PortErro
 use gantz_core::spec::JobSpec;
 use serde_json::Value;
 
+use crate::backlog::Backlogs;
 use crate::plan::PlanMessage;
 use crate::send::{message, unanswered};
 
@@ -39,6 +40,8 @@ pub struct Dispatcher {
     pub entropy: Entropy,
     /// Queued jobs of a lane past which submissions are refused for the moment.
     pub backlog_max: u64,
+    /// How much room the queues have below that, as far as is known.
+    pub backlogs: Backlogs,
     /// Jobs recorded, for whoever counts.
     pub accepted: Tally,
     /// Which objects buckets have, where there are any.
@@ -132,6 +135,7 @@ impl Dispatcher {
             clock,
             entropy,
             backlog_max: BACKLOG_MAX,
+            backlogs: Backlogs::default(),
             accepted: Tally::default(),
             objects: None,
             object_bytes: None,
@@ -435,10 +439,16 @@ impl Dispatcher {
         }
     }
 
+    /// Takes a place in a queue, if it has one.
     async fn hold_back(&self, queue: &QueueName) -> Result<(), SubmitError> {
+        if self.backlogs.take(queue, self.clock.now_ms()) {
+            return Ok(());
+        }
         let depth = self.ports.queue.depth(queue).await?;
         let (queued, bound) = (depth.visible + depth.delayed, self.backlog_max);
-        if queued >= bound { Err(SubmitError::Backlog { queued, bound }) } else { Ok(()) }
+        let places = bound.checked_sub(queued + 1).ok_or(SubmitError::Backlog { queued, bound })?;
+        self.backlogs.learn(queue, places, self.clock.now_ms());
+        Ok(())
     }
 
     pub(crate) fn random(&self) -> [u64; 2] {

@@ -28,6 +28,9 @@ async fn help_fits_a_screen() {
       why          Tell a job's story: its attempts, what held it up, how it ended
       events       List ends of jobs and batches, oldest first: what is sent to the event bus on AWS
       dlq          List dead letters, messages that no worker could read, or send them again
+      lanes        List the lanes: what waits in each, and whether it is paused
+      pause        Begin nothing more of a lane: what runs ends, what is submitted waits
+      resume       Work on a paused lane again
       deploy       Put dispatcher and workers on AWS, as a stack; also changes one that is there
       destroy      Delete a stack
       worker       Work on what is queued, on this machine or in a stack
@@ -55,7 +58,9 @@ async fn help_fits_a_screen() {
       -v, --verbose...          Log more on stderr; given twice, the details too
     ");
     assert_eq!(project.gantz(&["-h"]).await.ok(), ran.stdout);
-    for command in ["check", "dev", "batch", "status", "result", "cancel", "jobs", "why", "dlq"] {
+    for command in
+        ["check", "dev", "batch", "status", "result", "cancel", "jobs", "why", "dlq", "lanes", "pause"]
+    {
         let ran = project.gantz(&[command, "--help"]).await;
         let own = ran.ok().split("Options of every command:").next().expect("what comes first");
         assert!(!own.contains("--manifest"), "{ran}");
