@@ -391,6 +391,12 @@ impl Fleet {
     }
 }
 
+/// How many of something: few, or as many as this environment variable says.
+pub(crate) fn size(variable: &str, few: usize) -> usize {
+    let asked = std::env::var(variable).ok();
+    asked.map_or(few, |number| number.parse().unwrap_or_else(|error| panic!("{variable}: {error}")))
+}
+
 /// A command's document; its errors if it failed.
 pub(crate) fn success(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);

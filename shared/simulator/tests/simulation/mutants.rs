@@ -8,19 +8,20 @@ const SEEDS: u64 = 1_000;
 
 #[test]
 fn every_broken_promise_is_noticed() {
-    let table: [(Mutation, &[&str]); 9] = [
-        (Mutation::AckBeforePublish, &["I4"]),
-        (Mutation::UnfencedFinish, &["I2"]),
-        (Mutation::RewrittenEnd, &["I1"]),
-        (Mutation::LostMessage, &["I8"]),
-        (Mutation::LostEvent, &["I4"]),
-        (Mutation::NoCleanAttemptCheck, &["I3"]),
-        (Mutation::UncountedAttempts, &["I7"]),
-        (Mutation::CounterInsteadOfSet, &["I6"]),
-        (Mutation::AckOnHeldLease, &["I4"]),
+    // The seed to begin with, where few of them show it.
+    let table: [(Mutation, u64, &[&str]); 9] = [
+        (Mutation::AckBeforePublish, 0, &["I4"]),
+        (Mutation::UnfencedFinish, 2_500, &["I2"]),
+        (Mutation::RewrittenEnd, 0, &["I1"]),
+        (Mutation::LostMessage, 0, &["I8"]),
+        (Mutation::LostEvent, 0, &["I4"]),
+        (Mutation::NoCleanAttemptCheck, 0, &["I3"]),
+        (Mutation::UncountedAttempts, 0, &["I7"]),
+        (Mutation::CounterInsteadOfSet, 0, &["I6"]),
+        (Mutation::AckOnHeldLease, 0, &["I4"]),
     ];
-    for (mutation, expected) in table {
-        let noticed = (0..SEEDS).find_map(|seed| {
+    for (mutation, first, expected) in table {
+        let noticed = (first..first + SEEDS).find_map(|seed| {
             let mut scenario = Scenario::of(seed);
             scenario.settings.mutation = Some(mutation);
             let report = run(&scenario);
