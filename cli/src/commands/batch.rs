@@ -53,6 +53,9 @@ pub(super) async fn run(project: &Project, batch: Batch, format: Format) -> Outc
     }
     // Before signals are listened to: until stdin has ended, Ctrl-C shall end this as it ends any program.
     let submission = submission(project, batch)?;
+    if project.stack.is_none() && reads_objects(&submission) {
+        require_region(project).await?;
+    }
     let mut signals = Signals::listen()?;
     let mut session = Session::open(project, Arc::clone(&manifest)).await?;
     if session.own().is_some() && !detach {
@@ -68,6 +71,21 @@ pub(super) async fn run(project: &Project, batch: Batch, format: Format) -> Outc
     };
     session.close(signals.next()).await;
     outcome
+}
+
+/// Whether the batch is planned from what is in S3.
+fn reads_objects(submission: &Value) -> bool {
+    let jsonl = submission.get("jsonl").and_then(Value::as_str);
+    submission.get("s3").is_some() || jsonl.is_some_and(ObjectUrl::is_meant_by)
+}
+
+/// Before a batch is recorded that this machine could never plan.
+async fn require_region(project: &Project) -> Result<(), CliError> {
+    if tools::session(project).get().await.region().is_some() {
+        return Ok(());
+    }
+    Err(CliError::usage("no region of AWS is configured, and without one S3 cannot be asked")
+        .hint("`--region REGION` or `AWS_REGION` name it, `--stack NAME` a stack that reads its own objects"))
 }
 
 /// Before anything is started: whether there is such a batch to go on with.

@@ -359,3 +359,13 @@ async fn results_that_cannot_be_written() {
     assert_eq!(project.gantz(&again).await.json()["by_status"], json!({"SUCCEEDED": 1}));
     assert_eq!(project.read("out.jsonl").map(|lines| lines.lines().count()), Some(1));
 }
+
+#[tokio::test]
+async fn objects_need_a_region() {
+    let project = Project::trial();
+    for source in [["--s3", "s3://acme-incoming/in/"], ["--jsonl", "s3://acme-incoming/lines.jsonl"]] {
+        let words = ["batch", "analyze_file"].into_iter().chain(source).collect::<Vec<_>>();
+        let refused = project.gantz(&words).await;
+        assert!(refused.refused(2).contains("`--region REGION`"), "{refused}");
+    }
+}

@@ -7,11 +7,11 @@ use gantz_core::ports::{PortError, PortResult};
 use crate::error::port_error;
 use crate::{Session, Settings};
 
-/// Switches what feeds a lane to functions, and says how many mappings there are. Lambda takes up to a minute for it.
+/// Switches what feeds a lane to functions. Lambda takes up to a minute for it.
 ///
 /// # Errors
 /// When a call fails; also while Lambda is still about an earlier switch, which passes.
-pub async fn switch(session: &Session, settings: &Settings, lane: &Lane, on: bool) -> PortResult<usize> {
+pub async fn switch(session: &Session, settings: &Settings, lane: &Lane, on: bool) -> PortResult<()> {
     let queue = session
         .sqs()
         .get_queue_attributes()
@@ -24,14 +24,12 @@ pub async fn switch(session: &Session, settings: &Settings, lane: &Lane, on: boo
     let arn = arn.ok_or_else(|| PortError::Permanent(format!("the queue of lane `{lane}` has no ARN")))?;
     let mut mappings =
         session.lambda().list_event_source_mappings().event_source_arn(arn).into_paginator().send();
-    let mut switched = 0;
     while let Some(page) = mappings.next().await {
         let page = page.map_err(|error| port_error("ListEventSourceMappings", &error))?;
         for mapping in page.event_source_mappings.unwrap_or_default() {
             let update = session.lambda().update_event_source_mapping().set_uuid(mapping.uuid).enabled(on);
             update.send().await.map_err(|error| port_error("UpdateEventSourceMapping", &error))?;
-            switched += 1;
         }
     }
-    Ok(switched)
+    Ok(())
 }
