@@ -2,6 +2,7 @@
 
 use gantz_core::admit::{Origin, Rejection};
 use gantz_core::event;
+use gantz_core::ids::JobId;
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::AcceptVerdict;
 use gantz_core::outcome::{ErrorKind, JobError};
@@ -39,7 +40,7 @@ impl Refusal {
 impl Dispatcher {
     /// As [`Dispatcher::submit_all`], for callers who are gone: a job that is refused for good gets a row that says why,
     /// and its end is told as `Gantz Job Rejected`. It is an error only where its row is another job's, or nothing names
-    /// it.
+    /// it. What happened once is one job, although the manifest makes another of it since: the first one stands.
     pub async fn submit_unattended(
         &self,
         asked: Vec<(JobSpec, Origin)>,
@@ -47,6 +48,9 @@ impl Dispatcher {
         let mut answers = Vec::with_capacity(asked.len());
         for ((spec, origin), answer) in asked.iter().zip(self.submit_all(asked.clone()).await) {
             let answer = match answer {
+                Err(SubmitError::Conflict { id }) if is_named_by(origin, spec) => {
+                    self.as_told_first(id).await
+                }
                 Err(error) => match Refusal::of(&error) {
                     Some(refusal) => {
                         self.refuse(spec, origin, refusal).await.and_then(|row| row.ok_or(error))
@@ -58,6 +62,11 @@ impl Dispatcher {
             answers.push(answer);
         }
         answers
+    }
+
+    async fn as_told_first(&self, id: JobId) -> Result<Submitted<JobRecord>, SubmitError> {
+        let row = self.ports.jobs.get(&id).await?;
+        row.map(|record| Submitted { record, created: false }).ok_or(SubmitError::Conflict { id })
     }
 
     /// Records and tells a refusal. `None` where there is no room for its row.
@@ -81,4 +90,9 @@ impl Dispatcher {
         }
         Ok(Some(Submitted { record, created }))
     }
+}
+
+/// Whether the job's id is derived from what happened, and not the caller's own.
+fn is_named_by(origin: &Origin, spec: &JobSpec) -> bool {
+    origin.occurrence.is_some() && spec.job_id.is_none() && spec.idempotency_key.is_none()
 }

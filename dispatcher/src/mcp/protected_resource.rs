@@ -11,8 +11,7 @@ use serde_json::json;
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The metadata's places: that of the endpoint, and that of the whole host.
-pub(crate) const PATHS: [&str; 2] =
-    ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"];
+pub(crate) const PATHS: [&str; 2] = ["/.well-known/oauth-protected-resource/mcp", WELL_KNOWN];
 
 /// Answers with the metadata of the resource whose place is asked for: it is the path behind the well-known one.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(issuer: String) -> MethodRouter<S> {

@@ -19,6 +19,8 @@ const TAT_US: &str = "tat_us";
 const OPEN_UNTIL: &str = "open_until";
 const PROBE_UNTIL: &str = "probe_until";
 
+const OPEN: &str = "SET #open_until = :until, #expires_at = :expires REMOVE #probe_until";
+
 /// Each try lost is another caller's tokens, so only a limit that very many share can use up this many.
 const TRIES: u32 = 32;
 /// A row says nothing once the times in it have passed. It is kept a day longer, for whoever wonders.
@@ -74,14 +76,16 @@ impl FleetLimits {
         let condition = if seen.is_some() { "#tat_us = :seen" } else { "attribute_not_exists(#tat_us)" };
         let mut values = vec![(":tat", number(tat_us)), (":expires", expiry(tat_us / 1_000))];
         values.extend(seen.map(|seen| (":seen", number(seen))));
-        self.update(limit_key(key), "SET #tat_us = :tat, #expires_at = :expires", condition, values).await
+        let set = "SET #tat_us = :tat, #expires_at = :expires";
+        self.update(limit_key(key), set, Some(condition), values).await
     }
 
+    /// Changes a row, if it is as the condition says.
     async fn update(
         &self,
         key: String,
         expression: &str,
-        condition: &str,
+        condition: Option<&str>,
         values: Vec<(&'static str, AttributeValue)>,
     ) -> PortResult<Updated> {
         let values: Item = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -92,8 +96,8 @@ impl FleetLimits {
             .table_name(&self.settings.table)
             .key(PK, text(key))
             .update_expression(expression)
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(names([expression, condition])))
+            .set_condition_expression(condition.map(str::to_owned))
+            .set_expression_attribute_names(Some(names([expression, condition.unwrap_or_default()])))
             .set_expression_attribute_values((!values.is_empty()).then_some(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = update.send().await else { return Ok(Updated::Done) };
@@ -153,9 +157,8 @@ impl Limits for FleetLimits {
         // One turn does it, unless the breaker is changed right between the two updates.
         for _ in 0..TRIES {
             let values = vec![(":until", number(until_ms)), (":expires", expiry(until_ms))];
-            let open = "SET #open_until = :until, #expires_at = :expires REMOVE #probe_until";
-            let is_longer = "attribute_not_exists(#open_until) OR #open_until < :until";
-            let Updated::Refused(row) = self.update(breaker_key(key), open, is_longer, values).await? else {
+            let is_longer = Some("attribute_not_exists(#open_until) OR #open_until < :until");
+            let Updated::Refused(row) = self.update(breaker_key(key), OPEN, is_longer, values).await? else {
                 return Ok(());
             };
             // Open for as long already. What is left to do is to end a probe that is out.
@@ -163,7 +166,8 @@ impl Limits for FleetLimits {
                 return Ok(());
             }
             let until = vec![(":until", number(until_ms))];
-            let ended = self.update(breaker_key(key), "REMOVE #probe_until", "#open_until >= :until", until);
+            let is_as_long = Some("#open_until >= :until");
+            let ended = self.update(breaker_key(key), "REMOVE #probe_until", is_as_long, until);
             if matches!(ended.await?, Updated::Done) {
                 return Ok(());
             }
@@ -173,18 +177,23 @@ impl Limits for FleetLimits {
         )))
     }
 
+    async fn open(&self, key: &str, until_ms: u64) -> PortResult<()> {
+        let values = vec![(":until", number(until_ms)), (":expires", expiry(until_ms))];
+        self.update(breaker_key(key), OPEN, None, values).await.map(|_| ())
+    }
+
     async fn probe(&self, key: &str, until_ms: u64, now_ms: u64) -> PortResult<bool> {
         let values =
             vec![(":until", number(until_ms)), (":now", number(now_ms)), (":expires", expiry(until_ms))];
         let probe = "SET #probe_until = :until, #expires_at = :expires";
         let is_due = "#open_until <= :now AND (attribute_not_exists(#probe_until) OR #probe_until <= :now)";
         // If it was our own write, its answer lost, nobody probes until `until_ms`: late, and never two at once.
-        Ok(matches!(self.update(breaker_key(key), probe, is_due, values).await?, Updated::Done))
+        Ok(matches!(self.update(breaker_key(key), probe, Some(is_due), values).await?, Updated::Done))
     }
 
     async fn reset(&self, key: &str) -> PortResult<()> {
         let (close, is_open) = ("REMOVE #open_until, #probe_until", "attribute_exists(#open_until)");
-        self.update(breaker_key(key), close, is_open, vec![]).await.map(|_| ())
+        self.update(breaker_key(key), close, Some(is_open), vec![]).await.map(|_| ())
     }
 }
 

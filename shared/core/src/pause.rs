@@ -12,8 +12,7 @@ pub const UNTIL_RESUMED_MS: u64 = 253_402_300_799_999;
 /// # Errors
 /// When the fleet's limits cannot be written.
 pub async fn pause(limits: &dyn Limits, lane: &Lane, until_ms: u64) -> PortResult<()> {
-    resume(limits, lane).await?;
-    limits.trip(&switch_of(lane), until_ms).await
+    limits.open(&switch_of(lane), until_ms).await
 }
 
 /// Has a lane's jobs begun again.

@@ -48,6 +48,10 @@ impl Limits for Embedded {
         .await
     }
 
+    async fn open(&self, key: &str, until_ms: u64) -> PortResult<()> {
+        self.change_limit(key, move |row| Row { open_until_ms: until_ms, probe_until_ms: 0, ..row }).await
+    }
+
     async fn probe(&self, key: &str, until_ms: u64, now_ms: u64) -> PortResult<bool> {
         let key = key.to_owned();
         self.writer

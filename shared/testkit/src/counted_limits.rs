@@ -62,6 +62,10 @@ impl Limits for CountedLimits {
         self.inner.trip(key, until_ms).await
     }
 
+    async fn open(&self, key: &str, until_ms: u64) -> PortResult<()> {
+        self.inner.open(key, until_ms).await
+    }
+
     async fn probe(&self, key: &str, until_ms: u64, now_ms: u64) -> PortResult<bool> {
         self.inner.probe(key, until_ms, now_ms).await
     }

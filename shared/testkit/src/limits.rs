@@ -26,6 +26,7 @@ pub async fn run(limits: Arc<dyn Limits>, env: Env) {
     suite.case(keys_are_apart).await;
     suite.case(a_breaker_nobody_tripped_is_closed).await;
     suite.case(tripping_never_shortens).await;
+    suite.case(opening_sets_the_time).await;
     suite.case(resetting_closes).await;
     suite.case(a_closed_breaker_needs_no_probe).await;
     suite.case(no_probe_before_its_time).await;
@@ -112,6 +113,19 @@ async fn tripping_never_shortens(case: Input) {
         trip(&case, until_ms).await;
         assert_state(&case, "key", BreakerState::OpenUntil { until_ms: expected_ms }).await;
     }
+}
+
+async fn opening_sets_the_time(case: Input) {
+    for until_ms in [NOW_MS + 20, NOW_MS + 10, NOW_MS + 30] {
+        case.port.open(&case.name("key"), until_ms).await.unwrap();
+        assert_state(&case, "key", BreakerState::OpenUntil { until_ms }).await;
+    }
+    // It ends a probe that is out, and tripping it goes on from there.
+    assert!(probe(&case, NOW_MS + 50, NOW_MS + 30).await);
+    case.port.open(&case.name("key"), NOW_MS + 40).await.unwrap();
+    assert!(probe(&case, NOW_MS + 60, NOW_MS + 40).await);
+    trip(&case, NOW_MS + 35).await;
+    assert_state(&case, "key", BreakerState::OpenUntil { until_ms: NOW_MS + 40 }).await;
 }
 
 async fn resetting_closes(case: Input) {

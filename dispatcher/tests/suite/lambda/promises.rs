@@ -96,6 +96,38 @@ triggers:
     assert_eq!(world.jobs().await.len(), 4);
 }
 
+fn looks_at(place: &str) -> String {
+    format!(
+        "\
+name: doors
+version: 1.0.0
+tools:
+  look:
+    description: Reads an object
+    parameters:
+      place: {{type: string, required: true}}
+    handler: test.look
+triggers:
+  all:
+    s3: {{bucket: uploads}}
+    tool: look
+    parameters: {{place: '{place}'}}
+"
+    )
+}
+
+#[tokio::test]
+async fn an_upload_told_again_after_an_upgrade_is_the_job_that_it_was() {
+    let world = World::of(&looks_at("${key}"));
+    let upload = event("s3_notification");
+    let first = world.handle(&upload).await.unwrap();
+    let upgraded = world.upgraded(&looks_at("${key} as of ${etag}"));
+    let second = upgraded.handle(&upload, &invocation(60_000)).await.unwrap();
+    assert_eq!(second["jobs"][0]["job_id"], first["jobs"][0]["job_id"]);
+    assert_eq!(second["jobs"][0]["created"], false);
+    assert_eq!(world.jobs().await.len(), 1);
+}
+
 #[tokio::test]
 async fn uploads_that_no_tool_was_named_for_are_not_lost() {
     let world = World::of(

@@ -55,7 +55,7 @@ impl World {
         let store = open(folder.path());
         let view = store.view().clone();
         let ports = Ports::of(store);
-        let manifest = Arc::new(Manifest::parse("gantz.yaml", manifest).unwrap());
+        let manifest = parsed(manifest);
         let next = AtomicU64::new(0);
         let entropy = Entropy::new(move || next.fetch_add(1, Ordering::Relaxed));
         let dispatcher = Dispatcher::new(ports.clone(), manifest, clock(), entropy);
@@ -68,6 +68,11 @@ impl World {
     pub(crate) fn held_back(&self) -> Lambda {
         let dispatcher = Dispatcher { backlog_max: 0, ..self.dispatcher.clone() };
         function(dispatcher, &self.lines)
+    }
+
+    /// A function over the same backend, deployed with another manifest.
+    pub(crate) fn upgraded(&self, manifest: &str) -> Lambda {
+        function(Dispatcher { manifest: parsed(manifest), ..self.dispatcher.clone() }, &self.lines)
     }
 
     /// Handles an event with a minute left.
@@ -88,6 +93,10 @@ impl World {
     pub(crate) async fn jobs(&self) -> Vec<JobRecord> {
         self.ports.jobs.list(&JobFilter::default(), 100, None).await.unwrap().jobs
     }
+}
+
+fn parsed(manifest: &str) -> Arc<Manifest> {
+    Arc::new(Manifest::parse("gantz.yaml", manifest).unwrap())
 }
 
 fn function(dispatcher: Dispatcher, lines: &Arc<Mutex<Vec<String>>>) -> Lambda {

@@ -9,10 +9,7 @@ use gantz_dispatcher::plan::StepEnd;
 use serde_json::json;
 
 use crate::plan::bucket::BUCKET;
-use crate::plan::world::World;
-
-/// With less than five seconds left nothing is begun. A few more are a shard's worth of looks at the clock, or two.
-const SHORT_MS: u64 = 5_010;
+use crate::plan::world::{SHORT_MS, World};
 const KEY: &str = "in/größe +%20.jsonl";
 
 fn place() -> String {

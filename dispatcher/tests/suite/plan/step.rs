@@ -7,10 +7,8 @@ use gantz_dispatcher::plan::StepEnd;
 use gantz_testkit::builders::claim;
 use serde_json::{Value, json};
 
-use crate::plan::world::{World, batch};
+use crate::plan::world::{SHORT_MS, World, batch};
 
-/// With less than five seconds left nothing is begun. A few more are a shard's worth of looks at the clock, or two.
-const SHORT_MS: u64 = 5_010;
 const LONG_MS: u64 = 600_000;
 
 fn items(number: u32) -> Value {

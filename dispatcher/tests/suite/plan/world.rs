@@ -29,6 +29,9 @@ use tempfile::TempDir;
 
 use crate::plan::bucket::{Bucket, Marks};
 
+/// With less than five seconds left nothing is begun. A few more are a shard's worth of looks at the clock, or two.
+pub(crate) const SHORT_MS: u64 = 5_010;
+
 const MANIFEST: &str = "\
 name: plans
 version: 1.0.0

@@ -15,6 +15,9 @@ pub trait Limits: Send + Sync {
     /// Opens the breaker of `key` for the fleet until `until_ms`; never shortens a time that is already set.
     async fn trip(&self, key: &str, until_ms: u64) -> PortResult<()>;
 
+    /// Opens the breaker of `key` for the fleet until `until_ms`, whatever was set before.
+    async fn open(&self, key: &str, until_ms: u64) -> PortResult<()>;
+
     /// Asks to be the one prober of an open breaker whose time has come. True for at most one caller until `until_ms`,
     /// or until the breaker is tripped or reset.
     async fn probe(&self, key: &str, until_ms: u64, now_ms: u64) -> PortResult<bool>;

@@ -45,6 +45,14 @@ impl Limits for Process {
         .await
     }
 
+    async fn open(&self, key: &str, until_ms: u64) -> PortResult<()> {
+        self.turn("open", key, move |dial| {
+            dial.open_until_ms = until_ms;
+            dial.probe_until_ms = 0;
+        })
+        .await
+    }
+
     async fn probe(&self, key: &str, until_ms: u64, now_ms: u64) -> PortResult<bool> {
         self.turn("probe", key, move |dial| {
             let is_due =
