@@ -44,14 +44,14 @@ pub(crate) async fn deploy(project: &Project, options: Deploy, format: Format) -
     let manifest = project.written_manifest()?;
     let name = stack_name(project, &manifest);
     let programs = Programs::locate(options.artifacts.as_deref(), options.architecture)?;
-    let packages = pack(project, &programs, options.layer)?;
+    let packages = packages(project, &programs, options.layer)?;
     let session = Arc::new(project.aws.session().await);
     let artifacts = Artifacts::open(Arc::clone(&session)).await?;
     let mut parameters: BTreeMap<String, String> = options.parameters.iter().cloned().collect();
     // Said each time, as a stack keeps what it was told last.
     parameters.insert(LAYER.to_owned(), String::new());
     for package in packages {
-        upload(&artifacts, &package.key, package.bytes).await?;
+        upload(&artifacts, &package.key, || package.files.zip()).await?;
         parameters.insert(package.parameter.to_owned(), package.key);
     }
     parameters.insert("ArtifactsBucket".into(), artifacts.bucket().to_owned());
@@ -63,8 +63,8 @@ pub(crate) async fn deploy(project: &Project, options: Deploy, format: Format) -
     }
     let template = render(&manifest);
     let known_parameters = parameter_names(&template);
-    let key = format!("gantz/template-{}.yaml", short_hash(template.as_bytes()));
-    upload(&artifacts, &key, template.into_bytes()).await?;
+    let key = format!("gantz/template-{}.yaml", short(&sha256_hex(template.as_bytes())));
+    upload(&artifacts, &key, || Ok(template.into_bytes())).await?;
     let stacks = Stacks::new(&session);
     let wanted = Wanted { name, template_url: artifacts.url(&key), parameters, known_parameters };
     apply(&stacks, &wanted, options.dry_run, format).await
@@ -97,44 +97,52 @@ pub(crate) async fn destroy(
     }
 }
 
-/// A package, ready to be stored.
+/// A package to be stored.
 struct Package {
     parameter: &'static str,
     key: String,
-    bytes: Vec<u8>,
+    files: Files,
 }
 
 impl Package {
-    fn new(parameter: &'static str, name: &str, bytes: Vec<u8>) -> Self {
-        let key = format!("gantz/{name}-{}.zip", short_hash(&bytes));
-        Self { parameter, key, bytes }
+    fn new(parameter: &'static str, name: &str, files: Files) -> Self {
+        Self { parameter, key: format!("gantz/{name}-{}.zip", short(&files.hash())), files }
     }
 }
 
 /// The functions' packages; with `layer`, the one that runs tools has its program in a package of its own.
-fn pack(project: &Project, programs: &Programs, layer: bool) -> Result<Vec<Package>, CliError> {
+fn packages(project: &Project, programs: &Programs, layer: bool) -> Result<Vec<Package>, CliError> {
     let manifest = Files::manifest(project)?;
     let all = Files::project(project)?;
     let mut packages = Vec::with_capacity(FUNCTIONS.len() + 1);
     for (parameter, program, runs_tools) in FUNCTIONS {
         let files = if runs_tools { &all } else { &manifest };
-        let bootstrap = programs.read(program)?;
-        let is_layered = runs_tools && layer;
-        if is_layered {
-            let bytes = Files::NONE.zip(Some(&bootstrap))?;
-            packages.push(Package::new(LAYER, &format!("{program}-layer"), bytes));
+        let bootstrap = Files::program(programs.read(program)?);
+        if runs_tools && layer {
+            packages.push(Package::new(LAYER, &format!("{program}-layer"), bootstrap));
+            packages.push(Package::new(parameter, program, files.clone()));
+        } else {
+            packages.push(Package::new(parameter, program, bootstrap.followed_by(files)));
         }
-        let bytes = files.zip((!is_layered).then_some(&bootstrap))?;
-        packages.push(Package::new(parameter, program, bytes));
     }
     Ok(packages)
 }
 
-async fn upload(artifacts: &Artifacts, key: &str, bytes: Vec<u8>) -> Result<(), CliError> {
+/// Stores what `make` gives under a key that follows from it, unless it is there already.
+async fn upload(
+    artifacts: &Artifacts,
+    key: &str,
+    make: impl FnOnce() -> Result<Vec<u8>, CliError>,
+) -> Result<(), CliError> {
+    let place = format!("s3://{}/{key}", artifacts.bucket());
+    if artifacts.has(key).await? {
+        note(&format!("kept  {place}"));
+        return Ok(());
+    }
+    let bytes = make()?;
     let size = bytes.len();
-    let sent = artifacts.put(key, bytes).await?;
-    let what = if sent { "sent" } else { "kept" };
-    note(&format!("{what}  s3://{}/{key}  {} KB", artifacts.bucket(), size.div_ceil(1_024)));
+    artifacts.put(key, bytes).await?;
+    note(&format!("sent  {place}  {} KB", size.div_ceil(1_024)));
     Ok(())
 }
 
@@ -226,8 +234,8 @@ fn stack_name(project: &Project, manifest: &Manifest) -> String {
     project.stack.clone().unwrap_or_else(|| manifest.name().replace(['.', '_'], "-"))
 }
 
-fn short_hash(bytes: &[u8]) -> String {
-    sha256_hex(bytes).chars().take(HASH_DIGITS).collect()
+fn short(hash: &str) -> &str {
+    hash.get(..HASH_DIGITS).unwrap_or(hash)
 }
 
 impl Architecture {

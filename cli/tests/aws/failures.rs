@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::fleet::{Fleet, error, fleet, number, text};
 use crate::records;
 
+/// Room for a job of a second, and for what is left free before and after it.
+const KILLERS_SECONDS: i32 = 12;
+
 #[tokio::test]
 async fn failures_end_with_their_reasons_beside_jobs_that_succeed() {
     let fleet = fleet();
@@ -118,8 +121,18 @@ async fn an_event_that_nobody_knows_is_kept_for_people() {
     assert!(told.contains("an object of weather, wind"), "{told}");
 }
 
-/// Has the lane whose jobs kill their function give up on a message after its first receive.
+/// Has the lane whose jobs kill their function give up on a message after its first receive. The emulator takes a
+/// function that is gone for one that runs as long as it may, so it may not run for long.
 pub(crate) async fn hasten_killers(fleet: &Fleet) {
+    let lambda = aws_sdk_lambda::Client::new(&fleet.aws().await);
+    let function = fleet.output("LaneDeadlyWorkerFunction");
+    lambda
+        .update_function_configuration()
+        .function_name(function)
+        .timeout(KILLERS_SECONDS)
+        .send()
+        .await
+        .unwrap();
     let sqs = aws_sdk_sqs::Client::new(&fleet.aws().await);
     let queue = format!("{}lane-deadly", fleet.output("QueueUrlPrefix"));
     // As the template has it, only without its patience.

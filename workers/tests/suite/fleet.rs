@@ -57,7 +57,7 @@ pub(crate) struct Fleet {
     site: Site,
     tools: Toolbox,
     entropy: Entropy,
-    _metronome: Metronome,
+    pub(crate) metronome: Metronome,
 }
 
 /// Workers of the default lane.
@@ -116,7 +116,7 @@ impl Fleet {
         Self {
             tools: Toolbox::build(&site.manifest, &registry, &settings).unwrap(),
             dispatcher: Dispatcher::new(ports.clone(), site.manifest.clone(), clock.clone(), entropy.clone()),
-            _metronome: Metronome::start(store.clone()),
+            metronome: Metronome::start(store.clone()),
             journal: site.journal.clone(),
             store,
             ports,

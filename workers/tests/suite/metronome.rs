@@ -5,6 +5,8 @@
 //! the next timer, a few milliseconds ahead, and sets it only once all writes before it are committed. So time never
 //! passes faster than one beat per round trip to the store, however slow the machine is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gantz_core::ids::JobId;
@@ -15,25 +17,36 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// Shorter than any time that a test or the protocol tells apart, long enough that minutes pass in seconds.
-const BEAT: Duration = Duration::from_millis(5);
+const BEAT_MS: u64 = 5;
 
 /// Beats until it is dropped.
-pub(crate) struct Metronome(JoinHandle<()>);
+pub(crate) struct Metronome {
+    beats: JoinHandle<()>,
+    beat_ms: Arc<AtomicU64>,
+}
 
 impl Metronome {
     pub(crate) fn start(store: Embedded) -> Self {
-        Self(tokio::spawn(async move {
+        let beat_ms = Arc::new(AtomicU64::new(BEAT_MS));
+        let beat = Arc::clone(&beat_ms);
+        let beats = tokio::spawn(async move {
             loop {
                 all_writes_done(store.clone()).await;
-                tokio::time::sleep(BEAT).await;
+                tokio::time::sleep(Duration::from_millis(beat.load(Ordering::Relaxed))).await;
             }
-        }))
+        });
+        Self { beats, beat_ms }
+    }
+
+    /// Beats so often from now on, where hours are to pass in seconds.
+    pub(crate) fn slow_down(&self, beat_ms: u64) {
+        self.beat_ms.store(beat_ms, Ordering::Relaxed);
     }
 }
 
 impl Drop for Metronome {
     fn drop(&mut self) {
-        self.0.abort();
+        self.beats.abort();
     }
 }
 

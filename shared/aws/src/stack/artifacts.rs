@@ -65,21 +65,27 @@ impl Artifacts {
         &self.account
     }
 
-    /// Stores `bytes` under `key`, unless they are there already. Says whether they had to be sent.
+    /// Whether something is stored under `key`.
     ///
     /// # Errors
     /// When S3 fails.
-    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> PortResult<bool> {
-        let s3 = self.session.s3();
-        let head = s3.head_object().bucket(&self.bucket).key(key).expected_bucket_owner(&self.account);
-        match head.send().await {
-            Ok(_) => return Ok(false),
-            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {}
-            Err(error) => return Err(port_error("HeadObject", &error)),
+    pub async fn has(&self, key: &str) -> PortResult<bool> {
+        let head = self.session.s3().head_object().bucket(&self.bucket).key(key);
+        match head.expected_bucket_owner(&self.account).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(false),
+            Err(error) => Err(port_error("HeadObject", &error)),
         }
-        let put = s3.put_object().bucket(&self.bucket).key(key).expected_bucket_owner(&self.account);
-        let put = put.body(ByteStream::from(bytes)).send().await;
-        put.map(|_| true).map_err(|error| port_error("PutObject", &error))
+    }
+
+    /// Stores `bytes` under `key`.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> PortResult<()> {
+        let put = self.session.s3().put_object().bucket(&self.bucket).key(key);
+        let put = put.expected_bucket_owner(&self.account).body(ByteStream::from(bytes)).send().await;
+        put.map(|_| ()).map_err(|error| port_error("PutObject", &error))
     }
 
     /// The address by which CloudFormation reads an object.
