@@ -1,5 +1,6 @@
 //! What a command reads: the data directory of this machine, or a stack on AWS.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -21,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ASK_EVERY: Duration = Duration::from_millis(700);
 /// Rows read from a stack at once.
 const READS_AT_ONCE: usize = 16;
+/// Children of a batch read at once.
+const PAGE: u32 = 100;
 /// How long dead letters are kept from others while they are listed or sent again.
 const HOLD_MS: u64 = 60_000;
 /// Long enough for SQS to ask all its servers, which a poll without waiting does not.
@@ -67,13 +70,12 @@ impl Reader {
         }
     }
 
-    /// Up to `limit` children of a batch in the order of their index, from index `first` on.
-    pub(crate) async fn children(&self, batch: &JobId, first: u32, limit: u32) -> PortResult<Vec<JobRecord>> {
+    /// The children of a batch that have these indexes, as far as there are any, in their order.
+    pub(crate) async fn children(&self, batch: &JobId, indexes: Range<u32>) -> PortResult<Vec<JobRecord>> {
         match self {
-            Self::Local(view) => view.children(batch, first, limit).await,
+            Self::Local(view) => view.children(batch, indexes).await,
             Self::Stack(ports) => {
-                let planned = self.batch(batch).await?.map_or(0, |progress| progress.batch.planned);
-                let rows = stream::iter(first..first.saturating_add(limit).min(planned))
+                let rows = stream::iter(indexes)
                     .map(|index| async move { ports.jobs.get(&JobId::child(batch, index)).await })
                     .buffered(READS_AT_ONCE);
                 rows.try_filter_map(|row| async move { Ok(row) }).try_collect().await
@@ -199,4 +201,10 @@ fn dead_letter(message: Message) -> DeadLetter {
         reason: message.dead_reason.unwrap_or_else(|| "received too often".into()),
         body: message.body,
     }
+}
+
+/// The indexes of a batch's children, page by page: few enough at once that large results take little memory.
+pub(crate) fn pages(planned: u32) -> impl Iterator<Item = Range<u32>> {
+    let first = (0..planned).step_by(PAGE as usize);
+    first.map(move |first| first..first.saturating_add(PAGE).min(planned))
 }

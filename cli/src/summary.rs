@@ -5,14 +5,14 @@ use std::path::Path;
 
 use gantz_core::batch::{BatchProgress, BatchView, FailedChild};
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
-use gantz_core::limits::{FAILURES_SHOWN_MAX, PAGE_MAX, RESULT_MAX_BYTES};
+use gantz_core::limits::{FAILURES_SHOWN_MAX, RESULT_MAX_BYTES};
 use gantz_dispatcher::failures::Records as _;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::CliError;
 use crate::inputs::Inputs;
-use crate::reader::Reader;
+use crate::reader::{Reader, pages};
 use crate::view::{Rows, bytes, count, duration, kind, shortened, table, tail};
 
 /// Failures that a table lists one by one.
@@ -68,13 +68,10 @@ impl Summary {
     pub(crate) async fn of(reader: &Reader, progress: &BatchProgress) -> Result<Self, CliError> {
         let mut summary = Self::default();
         let mut inputs = Inputs::new(reader, &progress.batch.id);
-        let page = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
-        let mut first = 0;
-        while first < progress.batch.planned {
-            for child in reader.children(&progress.batch.id, first, page).await? {
+        for page in pages(progress.batch.planned) {
+            for child in reader.children(&progress.batch.id, page).await? {
                 summary.add(reader, &mut inputs, &child).await?;
             }
-            first += page;
         }
         Ok(summary)
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use gantz_core::batch::BatchProgress;
 use gantz_core::ids::{JobId, sha256_hex};
-use gantz_core::limits::PAGE_MAX;
 use gantz_core::object_prefix::ObjectUrl;
 use serde_json::{Map, Value, json};
 
@@ -19,7 +18,7 @@ use crate::args::{Batch, Format};
 use crate::error::CliError;
 use crate::inputs::Inputs;
 use crate::project::Project;
-use crate::reader::Reader;
+use crate::reader::{Reader, pages};
 use crate::session::Session;
 use crate::signals::Signals;
 use crate::summary::result_value;
@@ -153,11 +152,9 @@ async fn write_results(reader: &Reader, progress: &BatchProgress, path: &Path) -
 async fn write_lines(reader: &Reader, progress: &BatchProgress, path: &Path) -> Result<(), CliError> {
     let cannot = |error: io::Error| CliError::failed(format!("cannot write `{}`: {error}", path.display()));
     let mut file = io::BufWriter::new(File::create(path).map_err(cannot)?);
-    let page = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
     let mut inputs = Inputs::new(reader, &progress.batch.id);
-    let mut first = 0;
-    while first < progress.batch.planned {
-        for child in reader.children(&progress.batch.id, first, page).await? {
+    for page in pages(progress.batch.planned) {
+        for child in reader.children(&progress.batch.id, page).await? {
             let input = inputs.of(&child).await?;
             let mut line = json!({
                 "job_id": child.id, "index": child.index, "input": input, "status": child.status,
@@ -170,7 +167,6 @@ async fn write_lines(reader: &Reader, progress: &BatchProgress, path: &Path) -> 
             }
             writeln!(file, "{line}").map_err(cannot)?;
         }
-        first += page;
     }
     file.into_inner().map_err(io::IntoInnerError::into_error).map_err(cannot)?.sync_all().map_err(cannot)
 }

@@ -231,7 +231,7 @@ impl Fleet {
     async fn children(&self, jobs: u32) -> BTreeMap<u32, JobRecord> {
         let view = View::open(&self.folder.join(".gantz")).expect("the database").expect("the database");
         let batch = JobId::try_new(BATCH).expect("an id");
-        let children = view.children(&batch, 0, jobs).await.expect("the children");
+        let children = view.children(&batch, 0..jobs).await.expect("the children");
         children.into_iter().map(|job| (job.index.expect("a child"), job)).collect()
     }
 

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::open::Embedded;
 use crate::rows;
+use crate::writer::Flush;
 
 #[async_trait]
 impl BatchStore for Embedded {
@@ -83,10 +84,11 @@ impl BatchStore for Embedded {
         let changes = self.shared.changes.clone();
         self.writer
             .call_then(
+                Flush::Now,
                 move |connection| mark(connection, &id, index, status, now_ms),
                 move |ended| {
                     if ended.is_some() {
-                        changes.touch(&changed);
+                        changes.touch(&changed, None);
                     }
                 },
             )

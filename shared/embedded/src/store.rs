@@ -1,6 +1,7 @@
 //! `JobStore` over the table of jobs: reads the row, asks the domain, writes its answer, in one transaction.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,18 +15,20 @@ use gantz_core::lifecycle::{
 use gantz_core::limits::PAGE_SCAN_MAX;
 use gantz_core::ports::{JobFilter, JobPage, JobStore, PortError, PortResult};
 use rusqlite::{Connection, params};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::open::Embedded;
 use crate::process::Epoch;
 use crate::rows::{self, Located, columns};
-use crate::writer::is_damage;
+use crate::writer::{Flush, is_damage};
 
 #[async_trait]
 impl JobStore for Embedded {
     async fn accept(&self, jobs: Vec<JobRecord>) -> PortResult<Vec<AcceptVerdict>> {
         let epoch = self.shared.membership.epoch;
-        self.writer.call(move |connection| accept(connection, &jobs, epoch)).await
+        // Its caller is answered once the message is sent, and a row whose message need not be sent again has been
+        // claimed: either way a flushed commit comes after this one.
+        self.writer.call_unflushed(move |connection| accept(connection, &jobs, epoch)).await
     }
 
     async fn get(&self, id: &JobId) -> PortResult<Option<JobRecord>> {
@@ -83,17 +86,22 @@ impl JobStore for Embedded {
         wait_ms: u64,
     ) -> PortResult<Option<JobRecord>> {
         let deadline = Instant::now() + Duration::from_millis(wait_ms);
-        let watch = self.shared.changes.watch(id);
+        let mut watch = self.shared.changes.watch(id);
         loop {
-            let touched = watch.notify.notified();
-            tokio::pin!(touched);
-            touched.as_mut().enable();
             let row = self.get(id).await?;
             if row.as_ref().is_none_or(|row| row.updated_at_ms != seen_updated_at_ms) {
                 return Ok(row);
             }
-            if tokio::time::timeout_at(deadline, touched).await.is_err() {
-                return Ok(row);
+            loop {
+                match timeout_at(deadline, watch.changed()).await {
+                    Err(_) => return Ok(row),
+                    Ok(None) => break,
+                    // A reader may be ahead of those who are told one by one of what a commit holds.
+                    Ok(Some(row)) if row.updated_at_ms > seen_updated_at_ms => {
+                        return Ok(Some(Arc::unwrap_or_clone(row)));
+                    }
+                    Ok(Some(_)) => {}
+                }
             }
         }
     }
@@ -110,6 +118,7 @@ impl Embedded {
             (self.shared.membership.epoch, self.shared.changes.clone(), id.clone());
         self.writer
             .call_then(
+                Flush::Now,
                 move |connection| {
                     let found = rows::find(connection, &id, epoch)?;
                     let verdict = decide(found.as_ref().map(|found| &found.record));
@@ -118,7 +127,7 @@ impl Embedded {
                     }
                     Ok(verdict)
                 },
-                move |_| changes.touch(&changed),
+                move |verdict| changes.touch(&changed, verdict.row_to_write()),
             )
             .await
     }

@@ -1,5 +1,6 @@
 //! Reading a data directory, whoever else uses it.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,12 +66,12 @@ impl View {
         self.readers.call(move |connection| store::list(connection, &filter, limit, before)).await
     }
 
-    /// Up to `limit` children of a batch in the order of their index, from index `first` on.
+    /// The children of a batch that have these indexes, as far as there are any, in their order.
     ///
     /// # Errors
     /// See [`View::job`].
-    pub async fn children(&self, batch: &JobId, first: u32, limit: u32) -> PortResult<Vec<JobRecord>> {
-        let (from, to) = (JobId::child(batch, first), JobId::child(batch, first.saturating_add(limit)));
+    pub async fn children(&self, batch: &JobId, indexes: Range<u32>) -> PortResult<Vec<JobRecord>> {
+        let (from, to) = (JobId::child(batch, indexes.start), JobId::child(batch, indexes.end));
         self.readers
             .call(move |connection| {
                 let mut statement = connection.prepare_cached(concat!(

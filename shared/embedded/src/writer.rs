@@ -10,6 +10,25 @@ const GROUP_MAX: usize = 512;
 /// Operations that wait for their group. Past it callers wait for room: a disk that stalls must not fill the memory.
 const WAITING_MAX: usize = 8 * GROUP_MAX;
 
+/// When what was written reaches the disk, where a power failure cannot undo it. A process that ends undoes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Flush {
+    /// With the next commit that is flushed: all before it in the log are flushed with it.
+    Later,
+    /// Before its caller has the answer.
+    Now,
+}
+
+impl Flush {
+    /// SQLite's name for it.
+    fn synchronous(self) -> &'static str {
+        match self {
+            Self::Later => "NORMAL",
+            Self::Now => "FULL",
+        }
+    }
+}
+
 /// Hands operations to the writing thread. The thread ends when the last handle is gone.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
@@ -22,7 +41,7 @@ impl Writer {
         let (operations, mut waiting) = mpsc::channel(WAITING_MAX);
         std::thread::Builder::new()
             .name("gantz-writer".into())
-            .spawn(move || run(&connection, &mut waiting))?;
+            .spawn(move || Thread { connection, flush: Flush::Now }.run(&mut waiting))?;
         Ok(Self { operations })
     }
 
@@ -40,17 +59,26 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> PortResult<T> {
-        self.call_then(work, |_| ()).await
+        self.call_then(Flush::Now, work, |_| ()).await
     }
 
-    /// As [`Writer::call`]; `then` runs once the value is durable, also if the caller no longer waits for it.
+    /// As [`Writer::call`], for what need not be durable yet.
+    pub(crate) async fn call_unflushed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> PortResult<T> {
+        self.call_then(Flush::Later, work, |_| ()).await
+    }
+
+    /// As [`Writer::call`]; `then` runs once the value is committed, also if the caller no longer waits for it.
     pub(crate) async fn call_then<T: Send + 'static>(
         &self,
+        flush: Flush,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         then: impl FnOnce(&T) + Send + 'static,
     ) -> PortResult<T> {
         let (reply, answer) = oneshot::channel();
-        let call = Call { work: Some(work), value: None, then, reply };
+        let call = Call { flush, work: Some(work), value: None, then, reply };
         let stopped = || PortError::Permanent("the store is closed".into());
         self.operations.send(Box::new(call)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -64,7 +92,7 @@ impl Writer {
         then: impl FnOnce(&T) + Send + 'static,
     ) {
         let (reply, _) = oneshot::channel();
-        let call = Call { work: Some(work), value: None, then, reply };
+        let call = Call { flush: Flush::Later, work: Some(work), value: None, then, reply };
         if self.operations.try_send(Box::new(call)).is_err() {
             tracing::debug!("nobody had time for an operation that can wait");
         }
@@ -92,12 +120,14 @@ impl Writer {
 }
 
 trait Operation: Send {
+    fn flush(&self) -> Flush;
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     fn committed(self: Box<Self>);
     fn undone(self: Box<Self>, error: &PortError);
 }
 
 struct Call<T, W, N> {
+    flush: Flush,
     work: Option<W>,
     value: Option<PortResult<T>>,
     then: N,
@@ -110,6 +140,10 @@ where
     W: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
     N: FnOnce(&T) + Send,
 {
+    fn flush(&self) -> Flush {
+        self.flush
+    }
+
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let Some(work) = self.work.take() else { return Ok(()) };
         let written = connection.total_changes();
@@ -137,45 +171,74 @@ where
     }
 }
 
-fn run(connection: &Connection, waiting: &mut Receiver<Box<dyn Operation>>) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
-    while let Some(first) = waiting.blocking_recv() {
-        group.push(first);
-        match commit(connection, &mut group, waiting) {
-            Ok(()) => {
-                for operation in group.drain(..) {
-                    operation.committed();
-                }
-            }
-            Err(error) => {
-                undo(connection);
-                let error = port_error(&error);
-                tracing::error!(%error, operations = group.len(), "a group of writes was undone");
-                for operation in group.drain(..) {
-                    operation.undone(&error);
-                }
-            }
-        }
-    }
+/// The writing thread.
+struct Thread {
+    connection: Connection,
+    /// How the connection commits at present.
+    flush: Flush,
 }
 
-/// Runs the group, and whatever else arrives meanwhile, as one transaction.
-fn commit(
-    connection: &Connection,
-    group: &mut Vec<Box<dyn Operation>>,
-    waiting: &mut Receiver<Box<dyn Operation>>,
-) -> rusqlite::Result<()> {
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let mut done = 0;
-    while let Some(operation) = group.get_mut(done) {
-        operation.run(connection)?;
-        done += 1;
-        if done == group.len() && done < GROUP_MAX {
-            group.extend(waiting.try_recv().ok());
+impl Thread {
+    fn run(mut self, waiting: &mut Receiver<Box<dyn Operation>>) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        let mut next = None;
+        while let Some(first) = next.take().or_else(|| waiting.blocking_recv()) {
+            group.push(first);
+            while group.len() < GROUP_MAX
+                && let Ok(operation) = waiting.try_recv()
+            {
+                group.push(operation);
+            }
+            let flush = group.iter().map(|operation| operation.flush()).max().unwrap_or(Flush::Now);
+            match self.commit(&mut group, flush, waiting, &mut next) {
+                Ok(()) => {
+                    for operation in group.drain(..) {
+                        operation.committed();
+                    }
+                }
+                Err(error) => {
+                    undo(&self.connection);
+                    let error = port_error(&error);
+                    tracing::error!(%error, operations = group.len(), "a group of writes was undone");
+                    for operation in group.drain(..) {
+                        operation.undone(&error);
+                    }
+                }
+            }
         }
     }
-    connection.prepare_cached("COMMIT")?.execute([])?;
-    Ok(())
+
+    /// Runs the group, and whatever else arrives meanwhile, as one transaction. One that has to be flushed earlier than
+    /// the group is left in `next`.
+    fn commit(
+        &mut self,
+        group: &mut Vec<Box<dyn Operation>>,
+        flush: Flush,
+        waiting: &mut Receiver<Box<dyn Operation>>,
+        next: &mut Option<Box<dyn Operation>>,
+    ) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        if self.flush != flush {
+            connection.pragma_update(None, "synchronous", flush.synchronous())?;
+            self.flush = flush;
+        }
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut done = 0;
+        while let Some(operation) = group.get_mut(done) {
+            operation.run(connection)?;
+            done += 1;
+            if done < group.len() || done >= GROUP_MAX || next.is_some() {
+                continue;
+            }
+            match waiting.try_recv() {
+                Ok(operation) if operation.flush() <= flush => group.push(operation),
+                Ok(operation) => *next = Some(operation),
+                Err(_) => {}
+            }
+        }
+        connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
 }
 
 fn undo(connection: &Connection) {
@@ -213,4 +276,60 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
             | Error::IntegralValueOutOfRange(..)
             | Error::Utf8Error(..)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn writer() -> (Writer, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("any.db")).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        (Writer::start(connection).unwrap(), folder)
+    }
+
+    /// How the transaction will be committed that asks.
+    fn level(connection: &Connection) -> rusqlite::Result<Flush> {
+        match connection.pragma_query_value(None, "synchronous", |row| row.get(0))? {
+            1 => Ok(Flush::Later),
+            2 => Ok(Flush::Now),
+            _ => Err(rusqlite::Error::InvalidQuery),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_flushed_if_one_of_its_callers_has_to_be_answered() {
+        let (writer, _folder) = writer();
+        for _ in 0..2 {
+            assert_eq!(writer.call_unflushed(level).await.unwrap(), Flush::Later);
+            assert_eq!(writer.call(level).await.unwrap(), Flush::Now);
+        }
+        let both = async { tokio::join!(writer.call_unflushed(level), writer.call(level)) };
+        let (first, second) = writer.one_group(both).await;
+        assert_eq!((first.unwrap(), second.unwrap()), (Flush::Now, Flush::Now), "they share a flush");
+    }
+
+    #[tokio::test]
+    async fn what_must_be_flushed_does_not_join_a_commit_that_is_not() {
+        let (writer, _folder) = writer();
+        let (go, wait) = mpsc::channel::<()>();
+        let begun = writer.call_unflushed(move |connection| {
+            wait.recv().unwrap();
+            level(connection)
+        });
+        let later = async {
+            // The transaction of the first one has begun when nothing waits any more.
+            while writer.operations.capacity() < writer.operations.max_capacity() {
+                tokio::task::yield_now().await;
+            }
+            let asked = async { tokio::join!(writer.call_unflushed(level), writer.call(level)) };
+            tokio::join!(asked, async move { go.send(()).unwrap() }).0
+        };
+        let (begun, (joined, flushed)) = tokio::join!(begun, later);
+        assert_eq!(begun.unwrap(), Flush::Later);
+        assert_eq!((joined.unwrap(), flushed.unwrap()), (Flush::Later, Flush::Now));
+    }
 }

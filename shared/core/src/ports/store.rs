@@ -9,7 +9,8 @@ use crate::lifecycle::{
     HeartbeatVerdict, Held, KeepVerdict, Release, ReleaseVerdict,
 };
 
-/// The rows of jobs. Every write is conditional, decided by [`crate::lifecycle`], atomic, and durable on return.
+/// The rows of jobs. Every write is conditional, decided by [`crate::lifecycle`], atomic, and durable on return; that of
+/// [`JobStore::accept`] may be durable only with the next write that is, such as the sending of the job's message.
 ///
 /// An error leaves it open whether the write happened. Repeating the call is always right: the protocol recognises its
 /// own writes.

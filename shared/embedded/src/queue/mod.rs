@@ -2,6 +2,9 @@
 //!
 //! A message, its receive count and who holds it are rows, so that several processes can share a directory. What a
 //! process holds when it ends is visible again as soon as another one notices.
+//!
+//! Only what puts a message somewhere is flushed to disk before it is answered. A power failure may undo the rest, after
+//! which messages are delivered once more, as at any other time.
 
 mod queues;
 mod scope;
@@ -26,6 +29,7 @@ use tokio::time::Instant;
 
 use crate::notes;
 use crate::open::Embedded;
+use crate::writer::Flush;
 use queues::Queue;
 pub(crate) use queues::Queues;
 pub(crate) use scope::Scope;
@@ -63,6 +67,7 @@ impl Embedded {
         let arrived = Arc::clone(&back);
         self.writer
             .call_then(
+                Flush::Now,
                 move |connection| {
                     let first = table::first(connection, dead.number, limit)?;
                     for &(sequence, standing) in &first {
@@ -83,6 +88,7 @@ impl Embedded {
         let delivery = self
             .writer
             .call_then(
+                Flush::Later,
                 move |connection| {
                     let taken = take::take(connection, &looked_at, ask, to, store.scope.as_ref())?;
                     Ok(Delivery { store, queue: looked_at, taken })
@@ -199,6 +205,7 @@ impl JobQueue for Embedded {
         let (now_ms, arrived) = (self.shared.clock.now_ms(), Arc::clone(&queue));
         self.writer
             .call_then(
+                Flush::Now,
                 move |connection| {
                     let good = || messages.iter().zip(&checks).filter(|(_, check)| check.is_ok());
                     let delayed = good().filter(|(message, _)| message.delay_ms > 0).count();
@@ -241,7 +248,7 @@ impl JobQueue for Embedded {
         let queue = self.queue(queue).await?;
         let parsed: Vec<_> = receipts.iter().map(take::parse).collect();
         self.writer
-            .call(move |connection| {
+            .call_unflushed(move |connection| {
                 let mut change = Change::default();
                 for held in parsed.iter().flatten() {
                     let key = table::key(queue.number, held.sequence);
@@ -267,6 +274,7 @@ impl JobQueue for Embedded {
         let until_ms = now_ms + delay_ms.min(limits::POSTPONE_MAX_MS);
         self.writer
             .call_then(
+                Flush::Later,
                 move |connection| {
                     let given_back = give_back(connection, &queue, &receipt, until_ms)?;
                     // A retry is told by the job's row.
@@ -290,7 +298,7 @@ impl JobQueue for Embedded {
         let queue = self.queue(queue).await?;
         let until_ms = self.shared.clock.now_ms() + visibility_ms.min(limits::POSTPONE_MAX_MS);
         self.writer
-            .call(move |connection| {
+            .call_unflushed(move |connection| {
                 table::extend(connection, table::key(queue.number, held.sequence), held.receives, until_ms)
             })
             .await
@@ -303,6 +311,7 @@ impl JobQueue for Embedded {
         let (reason, arrived) = (reason.to_owned(), Arc::clone(&aside));
         self.writer
             .call_then(
+                Flush::Now,
                 move |connection| {
                     let key = table::key(queue.number, held.sequence);
                     if table::is_held(connection, key, held.receives)? {

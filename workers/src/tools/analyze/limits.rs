@@ -2,6 +2,9 @@
 
 /// Bytes asked of the source at a time: few system calls, and still within a core's second-level cache.
 pub(super) const CHUNK_BYTES: usize = 128 * 1024;
+/// Files read at once, for each core: one waits for the disk while another is looked at. More would share the cores and
+/// add only memory. Objects wait for the network, so they are not counted.
+pub(super) const FILES_PER_CORE: usize = 2;
 /// Bytes looked at before the kind of content is decided: most first records of JSON Lines and CSV end within.
 pub(super) const HEAD_BYTES: usize = 32 * 1024;
 /// A name or path in a report, cut there.

@@ -26,6 +26,7 @@ mod parquet;
 mod table;
 
 use std::convert::Infallible;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use gantz_core::outcome::{ErrorKind, Failure, Outcome};
@@ -33,7 +34,7 @@ pub use gantz_core::ports::{ByteReader, ByteSource, Opened, Place, SourceError};
 use gantz_core::tool::{Call, Tool};
 use serde::Deserialize;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use self::bytes::{Bytes, ReadError, Stop, unless_stopped};
 pub use self::local::LocalFiles;
@@ -41,10 +42,20 @@ use self::pass::{Options, PassError};
 pub use self::report::*;
 
 /// The tool `s3.analyze_file`. Its result is an [`Analysis`].
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct AnalyzeFile {
     files: Option<Arc<dyn ByteSource>>,
     objects: Option<Arc<dyn ByteSource>>,
+    /// Files that may be read at once.
+    room: Arc<Semaphore>,
+}
+
+impl Default for AnalyzeFile {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let room = Arc::new(Semaphore::new(cores * limits::FILES_PER_CORE));
+        Self { files: None, objects: None, room }
+    }
 }
 
 impl AnalyzeFile {
@@ -156,6 +167,11 @@ impl AnalyzeFile {
         }
         let place = parameters.place()?;
         let source = self.source_of(&place)?;
+        let _room = match place {
+            // The semaphore is never closed.
+            Place::File { .. } | Place::FileOfBytes { .. } => self.room.acquire().await.ok(),
+            Place::Object { .. } => None,
+        };
         let options = Options { max_bytes, chunk_bytes: limits::CHUNK_BYTES };
         let runtime = Handle::current();
         // Dropped together with this future, which is how the blocking thread learns that it may stop.
