@@ -99,6 +99,27 @@ async fn a_batch_of_a_buckets_objects() {
 }
 
 #[tokio::test]
+async fn a_batch_of_the_lines_of_an_object() {
+    let fleet = fleet();
+    let (s3, bucket) = (fleet.s3().await, fleet.output("UploadsBucket"));
+    let put = s3.put_object().bucket(bucket).key("by-hand/lines and more.jsonl");
+    put.body(b"{\"n\": 1}\n\n{\"n\": 2}\r\n{\"n\": 3}".to_vec().into()).send().await.unwrap();
+    let place = format!("s3://{bucket}/by-hand/lines and more.jsonl");
+    let done = fleet.ask(&["batch", "echo", "--jsonl", &place, "--id", "by-hand-0003"]);
+    assert_eq!(
+        (&done["status"], &done["by_status"]),
+        (&json!("SUCCEEDED"), &json!({"SUCCEEDED": 3})),
+        "{done}"
+    );
+    let children = fleet.ask(&["jobs", "--batch", "by-hand-0003"]);
+    let ids: Vec<_> =
+        children.as_array().unwrap().iter().map(|job| job["job_id"].as_str().unwrap()).collect();
+    let mut said: Vec<_> = ids.iter().map(|id| fleet.ask(&["result", id])["n"].as_u64()).collect();
+    said.sort_unstable();
+    assert_eq!(said, [Some(1), Some(2), Some(3)]);
+}
+
+#[tokio::test]
 async fn a_job_that_is_cancelled() {
     let fleet = fleet();
     // Its lane has no function, and nobody works it here.
