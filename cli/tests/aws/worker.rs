@@ -36,6 +36,12 @@ impl Process {
         Self { child: worker.spawn().unwrap(), metrics, log }
     }
 
+    /// Returns once it works: the functions could do all there is before a process has started.
+    async fn ready(&self, fleet: &Fleet) {
+        let log = async || fs::read_to_string(&self.log).unwrap();
+        fleet.until(log, |log| log.contains("worker=\"")).await;
+    }
+
     /// The name that rows have for it.
     fn name(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap();
@@ -105,6 +111,7 @@ async fn children(fleet: &Fleet, batch: &str) -> BTreeMap<String, usize> {
 async fn a_process_and_the_functions_drain_a_lane_together() {
     let fleet = fleet();
     let mut first = Process::start(fleet, "first", "fast", "20");
+    first.ready(fleet).await;
     let jobs = size("GANTZ_E2E_JOBS", JOBS);
     let lines: String = (0..jobs).map(|n| format!("{}\n", json!({"n": n}))).collect();
     let file = fleet.scratch("jobs.jsonl");
