@@ -65,6 +65,7 @@ impl Dispatcher {
     }
 
     async fn as_told_first(&self, id: JobId) -> Result<Submitted<JobRecord>, SubmitError> {
+        tracing::info!(job_id = %id, "told again, and admitted otherwise than the first time: the first job stands");
         let row = self.ports.jobs.get(&id).await?;
         row.map(|record| Submitted { record, created: false }).ok_or(SubmitError::Conflict { id })
     }

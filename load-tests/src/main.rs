@@ -1,6 +1,6 @@
 //! Measures Gantz on this machine, and what bounds it, in one run.
 //!
-//! `cargo run --release -p gantz-load-tests -- single-node`, `-- rate` or `-- agent`, and after `cargo build --release --bins`
+//! `cargo run --release -p gantz-load-tests -- single-node`, `-- scale`, `-- rate` or `-- agent`, and after `cargo build --release --bins`
 //! `target/release/gantz-load-tests cold-start` and `target/release/gantz-load-tests startup`.
 
 mod agent;
@@ -8,8 +8,10 @@ mod ceiling;
 mod cold_start;
 mod fleet;
 mod rate;
+mod scale;
 mod single_node;
 mod startup;
+mod usage;
 
 use std::path::PathBuf;
 
@@ -29,6 +31,8 @@ struct Arguments {
 enum Scenario {
     /// No-op jobs on one machine, flushed to disk at every commit: throughput and latency, beside raw SQLite.
     SingleNode(single_node::Options),
+    /// Batches of growing size: time, bytes written and memory, while they are planned and while they are worked off.
+    Scale(scale::Options),
     /// A rate limit of the fleet: what several workers make of it, and the writes that it takes.
     Rate(rate::Options),
     /// A quick tool called over MCP, beside a server of the same SDK without jobs.
@@ -44,6 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     match arguments.scenario {
         Scenario::SingleNode(options) => single_node::run(&arguments.dir, &options).await,
+        Scenario::Scale(options) => scale::run(&arguments.dir, &options).await,
         Scenario::Rate(options) => rate::run(&arguments.dir, &options).await,
         Scenario::Agent(options) => agent::run(&arguments.dir, &options).await,
         Scenario::ColdStart(options) => cold_start::run(&options).await,
