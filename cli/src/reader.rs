@@ -159,7 +159,7 @@ pub(crate) async fn redrive(ports: &Ports, home: &QueueName, limit: usize) -> Po
     let Some(dead) = kept_for_people(home) else { return Ok(0) };
     let mut sent = 0;
     for message in take(ports, &dead, limit).await? {
-        let again = NewMessage { body: message.body, delay_ms: 0 };
+        let again = NewMessage::of(message.body);
         let answers = ports.queue.send(home, vec![again]).await?;
         if let Some(Err(error)) = answers.into_iter().next() {
             return Err(PortError::Transient(format!("a message was refused: {error}")));

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::backlog::Backlogs;
 use crate::plan::PlanMessage;
-use crate::send::{message, unanswered};
+use crate::send::{group, message, unanswered};
 
 /// Why a fleet on one machine has no objects to offer.
 pub(crate) const NO_OBJECTS: &str =
@@ -337,7 +337,8 @@ impl Dispatcher {
         };
         // A batch that was recorded but whose planning never began may have lost its message.
         if row.planned == 0 && !row.planning_done {
-            self.send(&QueueName::Plan, vec![NewMessage { body: plan.to_body()?, delay_ms: 0 }]).await?;
+            let plan = NewMessage { group: group(&row.tenant), ..NewMessage::of(plan.to_body()?) };
+            self.send(&QueueName::Plan, vec![plan]).await?;
         }
         Ok(Submitted { record: row, created })
     }
@@ -356,9 +357,10 @@ impl Dispatcher {
     /// When the backend fails.
     pub async fn cancel_batch(&self, id: &JobId) -> Result<Option<BatchRecord>, SubmitError> {
         let row = self.ports.batches.cancel_batch(id, self.clock.now_ms()).await?;
-        if row.as_ref().is_some_and(|row| !row.is_finished()) {
+        if let Some(row) = row.as_ref().filter(|row| !row.is_finished()) {
             let body = PlanMessage::Cancel { batch_id: id.clone() }.to_body()?;
-            self.send(&QueueName::Plan, vec![NewMessage { body, delay_ms: 0 }]).await?;
+            let plan = NewMessage { group: group(&row.tenant), ..NewMessage::of(body) };
+            self.send(&QueueName::Plan, vec![plan]).await?;
         }
         Ok(row)
     }

@@ -89,6 +89,6 @@ async fn put_in_lane(project: &Project, body: &str) {
     let clock = Clock::new(|| SENT_AT_MS);
     let embedded = Embedded::open(directory, clock, Settings::default()).expect("the database");
     let lane = QueueName::Lane(Lane::try_new("fast").expect("a lane"));
-    let sent = embedded.send(&lane, vec![NewMessage { body: body.to_owned(), delay_ms: 0 }]).await;
+    let sent = embedded.send(&lane, vec![NewMessage::of(body)]).await;
     assert_eq!(sent.expect("the queue"), [Ok(())]);
 }

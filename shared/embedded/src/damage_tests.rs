@@ -96,7 +96,7 @@ async fn a_damaged_message_does_not_stop_its_queue() {
     let (store, folder) = open();
     let lane = QueueName::Lane(Lane::default_lane());
     for body in ["damaged", "healthy"] {
-        let message = NewMessage { body: body.into(), delay_ms: 0 };
+        let message = NewMessage::of(body);
         assert_eq!(store.send(&lane, vec![message]).await.unwrap(), [Ok(())]);
     }
     damage(

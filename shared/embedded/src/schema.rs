@@ -9,10 +9,10 @@ use crate::pause::pause;
 
 /// The format of the tables. One more with every change of them, and a step in [`STEPS`]; a directory of a later
 /// version is refused by name, not misread.
-pub(crate) const VERSION: u32 = 7;
+pub(crate) const VERSION: u32 = 8;
 
 /// What leads from each format to the next.
-const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES, KEPT, PAGES, STATES, CHILD_EVENTS];
+const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES, KEPT, PAGES, STATES, CHILD_EVENTS, FAIR];
 
 /// Pages (of 4 KiB) in the log before a commit copies them into the database: large enough that a page which is
 /// written by many commits is copied once, small enough that the log stays at some tens of megabytes.
@@ -157,6 +157,23 @@ ALTER TABLE jobs ADD COLUMN history TEXT;
 /// A batch's children can tell of their ends themselves.
 const CHILD_EVENTS: &str = "
 ALTER TABLE jobs ADD COLUMN child_events INTEGER NOT NULL DEFAULT FALSE;
+";
+
+/// A queue that several groups share is fair. What was there before goes first.
+const FAIR: &str = "
+ALTER TABLE queues ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queues ADD COLUMN served INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queues ADD COLUMN alone TEXT;
+ALTER TABLE messages ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN ahead INTEGER NOT NULL DEFAULT FALSE;
+CREATE INDEX messages_ahead ON messages (key >> 40, turn, key) WHERE ahead = 1 AND visible_at = 0;
+CREATE TABLE turns (
+    queue INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    PRIMARY KEY (queue, name)
+) WITHOUT ROWID;
+CREATE INDEX turns_in_order ON turns (queue, turn);
 ";
 
 /// What was promised on acceptance is kept with the job. Of those that have not ended nobody knows whether their tools

@@ -131,7 +131,7 @@ pub(crate) async fn call_batch(world: Arc<World>, plan: BatchPlan) {
 /// Sends the lane what is no envelope.
 pub(crate) fn send_garbage(world: &World, bodies: usize) {
     for n in 0..bodies {
-        let garbage = NewMessage { body: format!("{{garbage {n}"), delay_ms: 0 };
+        let garbage = NewMessage::of(format!("{{garbage {n}"));
         world.with(|state| state.send(&lane(), &garbage)).ok();
     }
 }

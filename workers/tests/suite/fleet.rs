@@ -205,7 +205,7 @@ impl Fleet {
     // Messages.
 
     pub(crate) async fn send_raw(&self, bodies: impl IntoIterator<Item = String>) {
-        let bodies: Vec<_> = bodies.into_iter().map(|body| NewMessage { body, delay_ms: 0 }).collect();
+        let bodies: Vec<_> = bodies.into_iter().map(NewMessage::of).collect();
         for call in bodies.chunks(self.ports.queue.limits().batch) {
             let answers = self.ports.queue.send(&lane(), call.to_vec()).await.unwrap();
             assert!(answers.iter().all(Result::is_ok), "{answers:?}");

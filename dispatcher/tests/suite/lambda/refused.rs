@@ -26,7 +26,7 @@ async fn told(world: &World) -> Vec<(String, Value)> {
 /// Has the function handle what lies on the ingest queue now. Says which messages come back.
 async fn ingest(world: &World, bodies: &[&Value]) -> Value {
     let queue = &world.ports.queue;
-    let messages = bodies.iter().map(|body| NewMessage { body: body.to_string(), delay_ms: 0 });
+    let messages = bodies.iter().map(|body| NewMessage::of(body.to_string()));
     for answer in queue.send(&QueueName::Ingest, messages.collect()).await.unwrap() {
         answer.unwrap();
     }

@@ -91,7 +91,7 @@ async fn a_store_that_is_down_for_a_while_costs_no_child() {
 #[tokio::test]
 async fn what_is_no_plan_is_kept() {
     let world = World::new();
-    let message = NewMessage { body: r#"{"plan": "conquest"}"#.into(), delay_ms: 0 };
+    let message = NewMessage::of(r#"{"plan": "conquest"}"#);
     assert_eq!(world.ports().queue.send(&QueueName::Plan, vec![message]).await.unwrap(), [Ok(())]);
     let error = world.try_step(&world.take_plan().await, MINUTE_MS).await.unwrap_err();
     assert!(error.to_string().contains("the message is no plan"), "{error}");

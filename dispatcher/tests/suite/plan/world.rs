@@ -346,7 +346,7 @@ impl World {
     /// Sends messages to the lane.
     pub(crate) async fn put_lane(&self, bodies: Vec<String>) {
         for body in bodies {
-            let message = NewMessage { body, delay_ms: 0 };
+            let message = NewMessage::of(body);
             for answer in self.ports().queue.send(&lane(), vec![message]).await.unwrap() {
                 answer.unwrap();
             }

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn refusals_say_what_is_wrong() {
-        let message = |body: &str, delay_ms| NewMessage { body: body.to_owned(), delay_ms };
+        let message = |body: &str, delay_ms| NewMessage { delay_ms, ..NewMessage::of(body) };
         let long = "x".repeat(BODY_MAX_BYTES);
         for (message, says) in [
             (message("{}", 900_000), None),

@@ -17,7 +17,7 @@ pub(super) const REASON: &str = "gantz-reason";
 const REASON_MAX_CHARS: usize = 256;
 
 /// Sends messages, each for itself; the answers come in their order. Where the queue is first in, first out, each is in a
-/// group of its own, and the same body is not taken twice within five minutes.
+/// group of its own, whatever it says, and the same body is not taken twice within five minutes.
 pub(super) async fn send(
     client: &Client,
     url: &str,
@@ -74,7 +74,8 @@ fn entry(
         let group = sha256_hex(message.body.as_bytes());
         entry.message_deduplication_id(&group).message_group_id(group)
     } else {
-        entry.delay_seconds(batch::seconds_up(message.delay_ms))
+        // On a standard queue a group makes it a fair one, in no order.
+        entry.delay_seconds(batch::seconds_up(message.delay_ms)).set_message_group_id(message.group)
     };
     entry.message_body(message.body).build()
 }

@@ -119,7 +119,7 @@ impl Subject {
 }
 
 fn message(body: &str) -> NewMessage {
-    NewMessage { body: body.to_owned(), delay_ms: 0 }
+    NewMessage::of(body)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -295,7 +295,7 @@ async fn a_queue_that_keeps_an_order_is_found_by_its_whole_name() {
     let parked = fifo(QueueName::Parked(lane));
     assert_eq!(groups(&sqs, &url(&parked)).await, [(letter.id.clone(), "a1".to_owned())]);
 
-    let later = NewMessage { body: "later".to_owned(), delay_ms: 1_000 };
+    let later = NewMessage { delay_ms: 1_000, ..message("later") };
     let answers = queue.send(&home, vec![message("now"), later]).await.unwrap();
     let [Ok(()), Err(error)] = &answers[..] else { panic!("{answers:?}") };
     assert!(error.sender_fault && error.message.contains("delays no single message"), "{error}");

@@ -48,7 +48,7 @@ async fn messages_that_were_not_sent_are_told_from_those_that_were() {
     // Out of order, as SQS may answer, and one not at all.
     let scripted = Scripted::start([sqs(&["3", "0"], &[("2", true), ("1", false)])]);
     let queue = Queue::new(session(&scripted).await, settings(&scripted));
-    let messages = (0..5).map(|n| NewMessage { body: format!("body {n}"), delay_ms: 0 }).collect();
+    let messages = (0..5).map(|n| NewMessage::of(format!("body {n}"))).collect();
     let answers = queue.send(&lane(), messages).await.unwrap();
     let [Ok(()), one, two, Ok(()), Err(four)] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!((one, two), (&refused(false), &refused(true)));

@@ -56,7 +56,7 @@ pub trait JobQueue: Send + Sync {
     async fn put_back(&self, dead: &QueueName, message: &Message, _group: Option<&str>) -> PortResult<()> {
         let home =
             dead.home().ok_or_else(|| PortError::Permanent(format!("`{dead}` has no dead letters")))?;
-        let again = NewMessage { body: message.body.clone(), delay_ms: 0 };
+        let again = NewMessage::of(message.body.clone());
         let answer = self.send(&home, vec![again]).await?.into_iter().next();
         let unanswered = || PortError::Transient("the message was not answered".to_owned());
         answer.ok_or_else(unanswered)?.map_err(|error| PortError::Transient(error.to_string()))
@@ -89,6 +89,16 @@ pub struct NewMessage {
     pub body: String,
     /// Milliseconds before it can first be received.
     pub delay_ms: u64,
+    /// Whose it is, up to 128 characters, where others share the queue: the backlog of one group does not make those of
+    /// others wait.
+    pub group: Option<String>,
+}
+
+impl NewMessage {
+    /// A message for now, of no group.
+    pub fn of(body: impl Into<String>) -> Self {
+        Self { body: body.into(), delay_ms: 0, group: None }
+    }
 }
 
 /// How to receive.

@@ -6,6 +6,9 @@
 //! Only what puts a message somewhere is flushed to disk before it is answered. A power failure may undo the rest, after
 //! which messages are delivered once more, as at any other time.
 
+mod fair;
+#[cfg(test)]
+mod fair_tests;
 mod queues;
 mod scope;
 mod search;
@@ -30,6 +33,7 @@ use tokio::time::Instant;
 use crate::notes;
 use crate::open::Embedded;
 use crate::writer::Flush;
+use fair::Arrival;
 use queues::Queue;
 pub(crate) use queues::Queues;
 pub(crate) use scope::Scope;
@@ -114,6 +118,10 @@ impl Embedded {
     }
 }
 
+fn arrival(message: &NewMessage) -> Arrival<'_> {
+    Arrival { group: message.group.as_deref().unwrap_or_default(), is_delayed: message.delay_ms > 0 }
+}
+
 /// Moves a message to the end of another queue, where it starts anew; with a reason if this is where dead letters go.
 fn move_to(
     connection: &Connection,
@@ -123,7 +131,7 @@ fn move_to(
     to: i64,
     dead_reason: Option<&str>,
 ) -> rusqlite::Result<()> {
-    table::transfer(connection, key, take::append(connection, to)?, dead_reason)?;
+    table::transfer(connection, key, table::append(connection, to)?, dead_reason)?;
     let mut change = Change::default();
     change.leave(standing);
     table::change(connection, from, change)
@@ -174,7 +182,7 @@ fn give_back(
     let key = table::key(queue.number, held.sequence);
     let given_back = table::give_back(connection, key, held.receives, until_ms)?;
     if given_back {
-        table::change(connection, queue.number, Change { messages: 0, held: -1, delayed: 1 })?;
+        table::change(connection, queue.number, Change { held: -1, delayed: 1, ..Change::default() })?;
     }
     Ok(given_back)
 }
@@ -207,13 +215,13 @@ impl JobQueue for Embedded {
             .call_then(
                 Flush::Now,
                 move |connection| {
-                    let good = || messages.iter().zip(&checks).filter(|(_, check)| check.is_ok());
-                    let delayed = good().filter(|(message, _)| message.delay_ms > 0).count();
-                    let first = table::places(connection, queue.number, good().count(), delayed)?;
-                    for (sequence, (message, _)) in (first..).zip(good()) {
+                    let good = messages.iter().zip(&checks).filter(|(_, check)| check.is_ok());
+                    let good: Vec<_> = good.map(|(message, _)| message).collect();
+                    let arrivals: Vec<_> = good.iter().map(|message| arrival(message)).collect();
+                    let places = fair::places(connection, queue.number, &arrivals)?;
+                    for (message, place) in good.into_iter().zip(places) {
                         let visible_at_ms = if message.delay_ms == 0 { 0 } else { now_ms + message.delay_ms };
-                        let key = table::key(queue.number, sequence);
-                        table::insert(connection, key, &message.body, now_ms, visible_at_ms)?;
+                        table::insert(connection, queue.number, place, &message.body, now_ms, visible_at_ms)?;
                     }
                     Ok(checks)
                 },

@@ -8,12 +8,14 @@
 //! | a time | none | delayed, or given back: found by its time |
 //! | a time | a process | received; once that time has come it is found like one that was given back |
 //!
-//! A queue's row counts its messages, so that no depth has to be asked of the messages.
+//! Fresh messages wait for their turns, as `fair.rs` gives them. A queue's row counts its messages, so that no depth has to
+//! be asked of the messages.
 
 use gantz_core::ids::JobId;
 use gantz_core::ports::{Depth, Message, Receipt};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::fair::Place;
 use crate::process::Epoch;
 
 /// The low bits of a key.
@@ -42,6 +44,8 @@ pub(super) struct Stored {
     pub(super) sequence: u64,
     pub(super) receives: u32,
     pub(super) standing: Standing,
+    pub(super) turn: u64,
+    pub(super) is_ahead: bool,
     pub(super) message: Message,
 }
 
@@ -62,6 +66,8 @@ pub(super) struct Change {
     pub(super) messages: i64,
     pub(super) held: i64,
     pub(super) delayed: i64,
+    /// The latest turn that was received.
+    pub(super) served: u64,
 }
 
 impl Change {
@@ -96,30 +102,23 @@ fn find_number(connection: &Connection, name: &str) -> rusqlite::Result<Option<i
     find.query_row([name], |row| row.get(0)).optional()
 }
 
-/// Takes places at the queue's end for `count` messages, `delayed` of them delayed. Returns the first one's sequence.
-pub(super) fn places(
-    connection: &Connection,
-    queue: i64,
-    count: usize,
-    delayed: usize,
-) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached(
-            "UPDATE queues SET last = last + ?2, messages = messages + ?2, delayed = delayed + ?3 \
-             WHERE number = ?1 RETURNING last - ?2 + 1",
-        )?
-        .query_row(params![queue, count, delayed], |row| row.get(0))
+/// The key of a message that joins the queue's end without a turn, and is counted.
+pub(super) fn append(connection: &Connection, queue: i64) -> rusqlite::Result<i64> {
+    let mut end = connection.prepare_cached(
+        "UPDATE queues SET last = last + 1, messages = messages + 1 WHERE number = ?1 RETURNING last",
+    )?;
+    Ok(key(queue, end.query_row([queue], |row| row.get(0))?))
 }
 
 pub(super) fn change(connection: &Connection, queue: i64, change: Change) -> rusqlite::Result<()> {
     if change != Change::default() {
-        let Change { messages, held, delayed } = change;
+        let Change { messages, held, delayed, served } = change;
         connection
             .prepare_cached(
-                "UPDATE queues SET messages = messages + ?2, held = held + ?3, delayed = delayed + ?4 \
-                 WHERE number = ?1",
+                "UPDATE queues SET messages = messages + ?2, held = held + ?3, delayed = delayed + ?4, \
+                 served = max(served, ?5) WHERE number = ?1",
             )?
-            .execute(params![queue, messages, held, delayed])?;
+            .execute(params![queue, messages, held, delayed, served])?;
     }
     Ok(())
 }
@@ -158,16 +157,25 @@ fn due_count(connection: &Connection, queue: i64, now_ms: u64) -> rusqlite::Resu
 
 pub(super) fn insert(
     connection: &Connection,
-    key: i64,
+    queue: i64,
+    place: Place,
     body: &str,
     now_ms: u64,
     visible_at_ms: u64,
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO messages (key, visible_at, receives, sent_at, body) VALUES (?1, ?2, 0, ?3, ?4)",
+            "INSERT INTO messages (key, visible_at, receives, sent_at, body, turn, ahead) \
+             VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![key, visible_at_ms, now_ms, body])?;
+        .execute(params![
+            key(queue, place.sequence),
+            visible_at_ms,
+            now_ms,
+            body,
+            place.turn,
+            place.is_ahead
+        ])?;
     Ok(())
 }
 
@@ -175,7 +183,7 @@ pub(super) fn insert(
 macro_rules! select {
     ($($condition:expr),+) => {
         concat!(
-            "SELECT key, receives, sent_at, body, dead_reason, visible_at > 0, holder IS NOT NULL \
+            "SELECT key, receives, sent_at, body, dead_reason, visible_at > 0, holder IS NOT NULL, turn, ahead \
              FROM messages WHERE ",
             $($condition),+
         )
@@ -191,29 +199,51 @@ macro_rules! of_one {
     };
 }
 
-/// Fresh messages behind `after`, oldest first; only those of one job or batch, if one is given.
+/// Fresh messages behind `after` that are not ahead of others, oldest first.
 pub(super) fn fresh(
     connection: &Connection,
     queue: i64,
     after: u64,
     limit: usize,
-    only: Option<&JobId>,
 ) -> rusqlite::Result<Vec<Stored>> {
     let (from, to) = (key(queue, after), key(queue + 1, 0));
-    match only {
-        None => connection
-            .prepare_cached(select!("key > ?1 AND key < ?2 AND visible_at = 0", " ORDER BY key LIMIT ?3"))?
-            .query_map(params![from, to, limit], stored)?
-            .collect(),
-        Some(only) => connection
-            .prepare_cached(select!(
-                "key > ?1 AND key < ?2 AND visible_at = 0",
-                of_one!(),
-                " ORDER BY key LIMIT ?3"
-            ))?
-            .query_map(params![from, to, limit, only.as_str()], stored)?
-            .collect(),
-    }
+    connection
+        .prepare_cached(select!(
+            "key > ?1 AND key < ?2 AND visible_at = 0 AND ahead = 0",
+            " ORDER BY key LIMIT ?3"
+        ))?
+        .query_map(params![from, to, limit], stored)?
+        .collect()
+}
+
+/// Fresh messages that are ahead of others, in the order of their turns.
+pub(super) fn ahead(connection: &Connection, queue: i64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
+    connection
+        .prepare_cached(select!(
+            "key >> 40 = ?1 AND ahead = 1 AND visible_at = 0",
+            " ORDER BY turn, key LIMIT ?2"
+        ))?
+        .query_map(params![queue, limit], stored)?
+        .collect()
+}
+
+/// Fresh messages of one job or batch behind `after`, oldest first: among its own no turn matters.
+pub(super) fn fresh_of(
+    connection: &Connection,
+    queue: i64,
+    after: u64,
+    limit: usize,
+    only: &JobId,
+) -> rusqlite::Result<Vec<Stored>> {
+    let (from, to) = (key(queue, after), key(queue + 1, 0));
+    connection
+        .prepare_cached(select!(
+            "key > ?1 AND key < ?2 AND visible_at = 0",
+            of_one!(),
+            " ORDER BY key LIMIT ?3"
+        ))?
+        .query_map(params![from, to, limit, only.as_str()], stored)?
+        .collect()
 }
 
 /// Messages whose time has come, earliest first; only those of one job or batch, if one is given.
@@ -273,7 +303,14 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
         sent_at_ms: u64::try_from(integer(row, 2)?).unwrap_or(0),
         dead_reason: text(row, 4)?,
     };
-    Ok(Stored { sequence: sequence(key), receives, standing: standing(row, 5)?, message })
+    Ok(Stored {
+        sequence: sequence(key),
+        receives,
+        standing: standing(row, 5)?,
+        turn: u64::try_from(integer(row, 7)?).unwrap_or(0),
+        is_ahead: integer(row, 8)? == 1,
+        message,
+    })
 }
 
 /// From the two columns `visible_at > 0` and `holder IS NOT NULL`.
@@ -364,8 +401,8 @@ pub(super) fn transfer(
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "UPDATE messages SET key = ?2, visible_at = 0, holder = NULL, receives = 0, dead_reason = ?3 \
-             WHERE key = ?1",
+            "UPDATE messages SET key = ?2, visible_at = 0, holder = NULL, receives = 0, dead_reason = ?3, \
+             turn = 0, ahead = FALSE WHERE key = ?1",
         )?
         .execute(params![from, to, dead_reason])?;
     Ok(())
@@ -397,7 +434,7 @@ pub(crate) fn give_back_all(connection: &Connection, holder: Epoch, now_ms: u64)
     let queues = held.query_map(params![holder.0, now_ms], |row| row.get(0))?;
     let queues = queues.collect::<rusqlite::Result<Vec<i64>>>()?;
     for &queue in &queues {
-        change(connection, queue, Change { messages: 0, held: -1, delayed: 1 })?;
+        change(connection, queue, Change { held: -1, delayed: 1, ..Change::default() })?;
     }
     Ok(queues.len())
 }

@@ -54,11 +54,15 @@ pub(super) fn take(
                 let reason = format!("received {} times and never deleted", stored.receives);
                 let dead = table::number(connection, &dead.to_string())?;
                 let from = table::key(queue.number, stored.sequence);
-                table::transfer(connection, from, append(connection, dead)?, Some(&reason))?;
+                table::transfer(connection, from, table::append(connection, dead)?, Some(&reason))?;
                 change.leave(stored.standing);
                 taken.buried += 1;
             } else {
                 change.take(stored.standing);
+                // Whoever takes its own out of turn does not move the queue on.
+                if scope.is_none() {
+                    change.served = change.served.max(stored.turn);
+                }
                 taken.messages.push(deliver(connection, queue, stored, to, ask.visibility_ms)?);
             }
         }
@@ -78,20 +82,51 @@ fn find(
     now_ms: u64,
     scope: Option<&Scope>,
 ) -> rusqlite::Result<Vec<Stored>> {
-    let only = scope.map(Scope::id);
-    let mut found = table::due(connection, queue.number, now_ms, room, only)?;
+    let mut found = table::due(connection, queue.number, now_ms, room, scope.map(Scope::id))?;
     let wanted = room - found.len();
     if wanted > 0 {
-        let fresh = table::fresh(connection, queue.number, *cursor, wanted, only)?;
-        *cursor = match fresh.last() {
-            // All that are there now were looked at, others' messages among them.
-            _ if scope.is_some() && fresh.len() < wanted => table::last(connection, queue.number)?,
-            Some(last) => last.sequence,
-            None => *cursor,
-        };
-        found.extend(fresh);
+        found.extend(match scope {
+            None => in_turn(connection, queue, cursor, wanted)?,
+            Some(scope) => of_scope(connection, queue, cursor, wanted, scope)?,
+        });
     }
     Ok(found)
+}
+
+/// Fresh messages in the order of their turns.
+fn in_turn(
+    connection: &Connection,
+    queue: &Queue,
+    cursor: &mut u64,
+    wanted: usize,
+) -> rusqlite::Result<Vec<Stored>> {
+    let mut fresh = table::fresh(connection, queue.number, *cursor, wanted)?;
+    let ahead = table::ahead(connection, queue.number, wanted)?;
+    if !ahead.is_empty() {
+        fresh.extend(ahead);
+        fresh.sort_by_key(|stored| (stored.turn, stored.sequence));
+        fresh.truncate(wanted);
+    }
+    // Those ahead are found without the cursor, wherever they are.
+    let passed = fresh.iter().filter(|stored| !stored.is_ahead).map(|stored| stored.sequence);
+    *cursor = passed.fold(*cursor, u64::max);
+    Ok(fresh)
+}
+
+fn of_scope(
+    connection: &Connection,
+    queue: &Queue,
+    cursor: &mut u64,
+    wanted: usize,
+    scope: &Scope,
+) -> rusqlite::Result<Vec<Stored>> {
+    let fresh = table::fresh_of(connection, queue.number, *cursor, wanted, scope.id())?;
+    *cursor = match fresh.last() {
+        Some(last) if fresh.len() == wanted => last.sequence,
+        // All that are there now were looked at, others' messages among them.
+        _ => table::last(connection, queue.number)?,
+    };
+    Ok(fresh)
 }
 
 fn deliver(
@@ -105,11 +140,6 @@ fn deliver(
     table::deliver(connection, table::key(queue.number, stored.sequence), receives, to.process, until_ms)?;
     let receipt = Receipt(format!("{}.{receives}", stored.sequence));
     Ok(Message { receipt, receives, ..stored.message })
-}
-
-/// The key of a new message at the end of the queue with that number.
-pub(super) fn append(connection: &Connection, queue: i64) -> rusqlite::Result<i64> {
-    Ok(table::key(queue, table::places(connection, queue, 1, 0)?))
 }
 
 /// A delivery: the place of its message in the queue, and which one it is of that message.

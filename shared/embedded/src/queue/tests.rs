@@ -42,7 +42,7 @@ impl Case {
     }
 
     async fn send(&self, queue: &QueueName, body: &str, delay_ms: u64) -> PortResult<()> {
-        let message = NewMessage { body: body.into(), delay_ms };
+        let message = NewMessage { delay_ms, ..NewMessage::of(body) };
         self.store.send(queue, vec![message]).await.map(|answers| assert_eq!(answers, [Ok(())]))
     }
 

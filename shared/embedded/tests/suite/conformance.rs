@@ -105,7 +105,7 @@ async fn answers_survive_a_restart() {
     assert_eq!(BatchStore::open(&before, open_batch.clone()).await.unwrap(), None);
     let reference = before.put(b"bytes".to_vec()).await.unwrap();
     for body in ["held", "waiting"] {
-        let message = NewMessage { body: body.into(), delay_ms: 0 };
+        let message = NewMessage::of(body);
         assert_eq!(before.send(&lane, vec![message]).await.unwrap(), [Ok(())]);
     }
     assert_eq!(before.receive(&lane, Receive { max: 1, ..ask }).await.unwrap().len(), 1);

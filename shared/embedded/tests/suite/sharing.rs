@@ -32,7 +32,7 @@ fn lane() -> QueueName {
 }
 
 async fn send(store: &Embedded, bodies: &[&str]) {
-    let messages = bodies.iter().map(|body| NewMessage { body: (*body).into(), delay_ms: 0 }).collect();
+    let messages = bodies.iter().map(|body| NewMessage::of(*body)).collect();
     assert!(store.send(&lane(), messages).await.unwrap().iter().all(Result::is_ok));
 }
 

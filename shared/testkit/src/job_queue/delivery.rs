@@ -8,6 +8,7 @@ pub(super) async fn cases(suite: &mut Suite<super::Backend>) {
     suite.case(every_character_of_a_body_survives).await;
     suite.case(a_call_receives_no_more_than_it_asked_for).await;
     suite.case(queues_are_apart).await;
+    suite.case(messages_of_every_group_come).await;
     suite.case(a_delayed_message_comes_later).await;
     suite.case(a_delayed_message_is_held_like_any_other).await;
     suite.case(an_empty_queue_answers_after_the_wait).await;
@@ -56,11 +57,25 @@ async fn queues_are_apart(case: Input) {
     assert_eq!(q.hold().await.body, "here");
 }
 
+async fn messages_of_every_group_come(case: Input) {
+    let q = Subject::new(&case).await;
+    let groups = [("loud 1", "loud"), ("loud 2", "loud"), ("quiet", "quiet.tenant_1-2"), ("nobody's", "")];
+    let messages = groups.map(|(body, group)| {
+        let group = (!group.is_empty()).then(|| group.to_owned());
+        NewMessage { group, ..message(body) }
+    });
+    assert_eq!(q.port.send(&q.lane, messages.into()).await.unwrap(), vec![Ok(()); 4]);
+    let mut bodies: Vec<_> = q.hold_many(4).await.into_iter().map(|message| message.body).collect();
+    bodies.sort_unstable();
+    assert_eq!(bodies, ["loud 1", "loud 2", "nobody's", "quiet"]);
+    q.assert_empty(&q.lane).await;
+}
+
 async fn a_delayed_message_comes_later(case: Input) {
     let q = Subject::new(&case).await;
     let delay_ms = case.env.ticks(1);
     let messages = [("later", delay_ms), ("much later", 600_000), ("now", 0)];
-    let messages = messages.map(|(body, delay_ms)| NewMessage { body: body.into(), delay_ms });
+    let messages = messages.map(|(body, delay_ms)| NewMessage { delay_ms, ..message(body) });
     assert_eq!(q.port.send(&q.lane, messages.into()).await.unwrap(), [Ok(()), Ok(()), Ok(())]);
     let mut bodies = [q.hold().await.body, q.hold().await.body];
     bodies.sort_unstable();

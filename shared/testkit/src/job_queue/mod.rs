@@ -155,5 +155,5 @@ impl Subject {
 }
 
 fn message(body: &str) -> NewMessage {
-    NewMessage { body: body.into(), delay_ms: 0 }
+    NewMessage::of(body)
 }

@@ -19,7 +19,7 @@ async fn batch(fleet: &Fleet, jobs: &[(&JobId, &str)]) -> (Vec<Message>, Value) 
     let received = receive(fleet, &lane()).await;
     let queue = &fleet.ports.queue;
     for message in &received {
-        let again = NewMessage { body: message.body.clone(), delay_ms: 0 };
+        let again = NewMessage::of(message.body.clone());
         queue.send(&ordered(), vec![again]).await.unwrap();
         queue.delete(&lane(), vec![message.receipt.clone()]).await.unwrap();
     }

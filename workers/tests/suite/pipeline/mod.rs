@@ -13,6 +13,7 @@ mod cancel;
 mod crash;
 mod dead_letters;
 mod deadline;
+mod fair;
 mod fan_in;
 mod heartbeat;
 mod kept;

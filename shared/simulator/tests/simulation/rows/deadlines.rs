@@ -74,14 +74,14 @@ fn a_row_that_outlives_its_time_is_not_seen() {
         pass(RETENTION_MS - 3_600_000).await;
         let again = submit(&front).await;
         assert_eq!((again.created, again.record.status), (false, JobStatus::Succeeded), "still the same job");
-        front.send(&lane(), vec![NewMessage { body: body.clone(), delay_ms: 0 }]).await.unwrap();
+        front.send(&lane(), vec![NewMessage::of(body.clone())]).await.unwrap();
         settled(&world, &scenario).await;
 
         pass(2 * 3_600_000).await;
         assert_eq!(front.get(&first.record.id).await.unwrap(), None, "its time is up, its row is there");
         assert!(world.with(|state| state.rows.contains_key(&first.record.id)));
         // A message that comes this late still finds the end.
-        front.send(&lane(), vec![NewMessage { body, delay_ms: 0 }]).await.unwrap();
+        front.send(&lane(), vec![NewMessage::of(body)]).await.unwrap();
         settled(&world, &scenario).await;
         assert_eq!(world.with(|state| state.observer.story(&first.record.id).starts.len()), 1);
 
