@@ -1,5 +1,6 @@
 //! What goes wrong is bounded, explained, and harms nobody else.
 
+use gantz_testkit::fault_table::{Level, fault};
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::types::InvocationType;
@@ -148,6 +149,8 @@ pub(crate) async fn hasten_killers(fleet: &Fleet) {
 
 #[tokio::test]
 async fn a_job_that_kills_its_worker_is_ended_by_the_handler_of_dead_letters() {
+    let shown_20 = fault(20, Level::Process);
+    let shown_38 = fault(38, Level::Process);
     let fleet = fleet();
     hasten_killers(fleet).await;
     fleet.publish("Gantz Job", &json!({"tool": "kill", "parameters": {}, "job_id": "killer-0001"})).await;
@@ -155,4 +158,6 @@ async fn a_job_that_kills_its_worker_is_ended_by_the_handler_of_dead_letters() {
     assert_eq!((text(&row, "status"), number(&row, "attempt")), ("FAILED", 1), "{row:?}");
     let (kind, message) = error(&row);
     assert!(kind == "worker_lost" && message.contains("attempt"), "{row:?}");
+    shown_20.in_runs(1, "a tool that ends its process, as want of memory does: `worker_lost`");
+    shown_38.in_runs(1, "`worker_lost`, by the real bootstraps");
 }

@@ -4,6 +4,7 @@
 //! A run prints its seed; `GANTZ_SEED` gives it back, so that the fleet is killed at the same points of its progress.
 //! `GANTZ_JOBS` and `GANTZ_KILLS` are the sizes of the run that is not part of every test.
 
+use gantz_testkit::fault_table::{Level, fault};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -36,7 +37,11 @@ tools:
 
 #[tokio::test]
 async fn five_kills_of_five_hundred_jobs() {
+    let shown_19 = fault(19, Level::Process);
+    let shown_41 = fault(41, Level::Process);
     survive(500, 5, Duration::from_secs(180)).await;
+    shown_19.in_runs(5, "kills of 500 jobs, at random moments of their progress");
+    shown_41.in_runs(5, "kills of 500 jobs, at random moments of their progress");
 }
 
 #[tokio::test]

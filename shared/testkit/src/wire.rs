@@ -25,6 +25,8 @@ struct Traffic {
     asked: Mutex<Vec<Vec<u8>>>,
     /// What was answered on each connection.
     answered: Mutex<Vec<Vec<u8>>>,
+    /// Both ends of each connection.
+    open: Mutex<Vec<TcpStream>>,
     /// Bytes of answers before the connection that carries the next one is broken; `u64::MAX` for never.
     until_break: AtomicU64,
 }
@@ -38,6 +40,7 @@ impl Relay {
         let traffic = Arc::new(Traffic {
             asked: Mutex::default(),
             answered: Mutex::default(),
+            open: Mutex::default(),
             until_break: AtomicU64::new(u64::MAX),
         });
         let shared = Arc::clone(&traffic);
@@ -68,6 +71,19 @@ impl Relay {
         charges.sum()
     }
 
+    /// Whether the connection was broken that [`Relay::break_after`] asked for.
+    pub fn has_broken(&self) -> bool {
+        self.traffic.until_break.load(Ordering::SeqCst) == u64::MAX
+    }
+
+    /// Closes every connection, as a peer does that has waited long enough while this process stood still.
+    pub fn close_all(&self) {
+        for end in self.traffic.open.lock().unwrap().drain(..) {
+            // It may be closed already.
+            end.shutdown(Shutdown::Both).ok();
+        }
+    }
+
     /// Lets so many bytes of answers pass and then breaks the connection, once.
     pub fn break_after(&self, bytes: u64) {
         self.traffic.until_break.store(bytes, Ordering::SeqCst);
@@ -76,6 +92,7 @@ impl Relay {
 
 fn connect(client: TcpStream, server: TcpStream, traffic: &Arc<Traffic>) {
     let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    traffic.open.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
     let asking = Arc::clone(traffic);
     let number = open(&traffic.asked);
     let answers = open(&traffic.answered);

@@ -86,6 +86,7 @@ impl End {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gantz_testkit::fault_table::{Level, fault};
 
     fn bytes(answer: &impl Serialize) -> String {
         serde_json::to_string(answer).unwrap()
@@ -99,11 +100,13 @@ mod tests {
 
     #[test]
     fn what_comes_back_is_listed_by_message_id() {
+        let shown = fault(24, Level::Unit);
         let answer = Response::batch(vec!["059f36b4-87a3".into(), "b".into()]);
         assert_eq!(
             bytes(&answer),
             r#"{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3"},{"itemIdentifier":"b"}]}"#
         );
+        shown.in_runs(1, "golden bytes");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use gantz_dispatcher::lambda::LambdaError;
 use gantz_testkit::builders::NOW_MS;
+use gantz_testkit::fault_table::{Level, fault};
 use serde_json::{Value, json};
 
 use crate::lambda::world::{REQUEST_ID, World, event, invocation, message};
@@ -176,11 +177,13 @@ async fn what_an_event_asks_for_in_vain_is_an_error_with_its_reason() {
 
 #[tokio::test]
 async fn the_same_id_with_other_parameters_is_a_conflict() {
+    let shown = fault(2, Level::Simulated);
     let world = World::new();
     let mut job = event("eventbridge_job_own_id");
     world.handle(&job).await.unwrap();
     job["detail"]["parameters"]["text"] = json!("changed");
     assert_eq!(world.handle(&job).await.unwrap_err().name(), "Conflict");
+    shown.in_runs(1, "through the function's door");
 }
 
 #[tokio::test]

@@ -112,6 +112,7 @@ pub(super) fn seconds_down(ms: u64) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gantz_testkit::fault_table::{Level, fault};
     use proptest::prelude::*;
 
     #[test]
@@ -146,6 +147,7 @@ mod tests {
 
     #[test]
     fn splits_by_count_and_bytes() {
+        let shown = fault(6, Level::Unit);
         let half = BODY_MAX_BYTES / 2;
         for (sizes, expect) in [
             (vec![], vec![]),
@@ -157,6 +159,7 @@ mod tests {
         ] {
             assert_eq!(calls(&sizes), expect, "{sizes:?}");
         }
+        shown.in_runs(6, "split by entries and bytes");
     }
 
     proptest! {

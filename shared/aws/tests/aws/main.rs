@@ -9,6 +9,7 @@ mod blobs;
 mod events;
 mod jobs;
 mod limits;
+mod lost;
 mod new_objects;
 mod objects;
 mod queue;

@@ -1,5 +1,6 @@
 //! Objects are read with as few calls as may be, and listed with their keys as they are.
 
+use gantz_testkit::fault_table::{Level, fault};
 use std::sync::Arc;
 
 use crate::support::{Fleet, env};
@@ -80,6 +81,7 @@ fn text(error: &SourceError) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_are_read() {
+    let shown = fault(8, Level::Wire);
     let s = Subject::start().await;
     every_key_is_read(&s).await;
     an_object_is_read_with_one_call(&s).await;
@@ -87,6 +89,7 @@ async fn objects_are_read() {
     a_huge_object_is_read_by_windows(&s).await;
     other_bytes_are_not_mixed_in(&s).await;
     places_that_cannot_be_read_say_why(&s).await;
+    shown.in_runs(1, "odd keys, empty, huge, missing");
 }
 
 async fn every_key_is_read(s: &Subject) {

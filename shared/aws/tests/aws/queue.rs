@@ -1,5 +1,6 @@
 //! Standard queues keep the port's contract, and cost no more calls than they need.
 
+use gantz_testkit::fault_table::{Level, fault};
 use std::sync::Arc;
 
 use crate::support::{Fleet, env};
@@ -124,11 +125,13 @@ fn message(body: &str) -> NewMessage {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_are_as_few_as_may_be() {
+    let shown = fault(6, Level::Wire);
     let q = Subject::start().await;
     deletes_are_gathered(&q).await;
     depth_is_asked_for_once(&q).await;
     a_refused_character_costs_no_call(&q).await;
     bodies_are_spread_over_calls(&q).await;
+    shown.in_runs(1, "bodies spread over calls by count and bytes");
 }
 
 async fn deletes_are_gathered(q: &Subject) {

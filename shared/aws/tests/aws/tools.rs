@@ -1,5 +1,6 @@
 //! The tools that call AWS, on an emulator that runs the functions, and against answers that it never gives.
 
+use gantz_testkit::fault_table::{Level, fault};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -176,6 +177,7 @@ async fn logs_are_found_where_the_function_keeps_them() {
 
 #[tokio::test]
 async fn logs_are_the_newest_of_many() {
+    let shown = fault(40, Level::Wire);
     let logs = aws_sdk_cloudwatchlogs::Client::new(&config().await);
     let group = "/aws/lambda/chatty";
     logs.create_log_group().log_group_name(group).send().await.unwrap();
@@ -207,10 +209,12 @@ async fn logs_are_the_newest_of_many() {
     check_failure(missing, ErrorKind::NotFound, Retry::Never, "/aws/lambda/silent");
     let wrong = call(&get_logs, "job-00001", json!({ "function_name": "chatty", "minutes": 0 })).await;
     check_failure(wrong, ErrorKind::Invalid, Retry::Never, "`minutes` is 0");
+    shown.in_runs(1, "complete over pages");
 }
 
 #[tokio::test]
 async fn functions_are_filtered_before_they_are_counted() {
+    let row = fault(40, Level::Wire);
     let lambda = aws_sdk_lambda::Client::new(&config().await);
     for n in 0..60 {
         function(&lambda, &format!("many-{n:02}")).await;
@@ -240,6 +244,7 @@ async fn functions_are_filtered_before_they_are_counted() {
     assert_eq!(found, json!({ "count": 0, "functions": [], "complete": true }));
     let wrong = call(&list, "job-00001", json!({ "max_items": 0 })).await;
     check_failure(wrong, ErrorKind::Invalid, Retry::Never, "`max_items` is 0");
+    row.in_runs(1, "filtered before the limit");
 }
 
 /// Files of a test.
@@ -342,6 +347,8 @@ async fn only_allowed_packages_become_functions() {
 
 #[tokio::test]
 async fn an_invocation_is_sent_once_and_carries_the_jobs_id() {
+    let shown_32 = fault(32, Level::Wire);
+    let shown_36 = fault(36, Level::Wire);
     let headers = [("x-amzn-errortype", "TooManyRequestsException"), ("retry-after", "7")];
     let headers = headers.map(|(name, value)| (name, value.to_owned())).into();
     let throttled = Answer::Says(429, headers, br#"{"Message": "Rate Exceeded."}"#.to_vec());
@@ -363,6 +370,8 @@ async fn an_invocation_is_sent_once_and_carries_the_jobs_id() {
     let result = call(&invoke, "job-00001", parameters).await;
     check_failure(result, ErrorKind::Unavailable, Retry::Backoff, "may or may not have happened");
     assert_eq!(scripted.requests().len(), 1, "it was sent again");
+    shown_32.in_runs(1, "one request, though it was throttled, or its answer never came");
+    shown_36.in_runs(1, "one request, though it was throttled, or its answer never came");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Answers of batch calls that say 200 and yet not yes: each entry is taken at its own word.
 
+use gantz_testkit::fault_table::{Level, fault};
 use std::sync::Arc;
 
 use gantz_aws::{Events, Queue, Session, Settings};
@@ -45,6 +46,7 @@ fn refused(sender_fault: bool) -> Result<(), EntryError> {
 
 #[tokio::test]
 async fn messages_that_were_not_sent_are_told_from_those_that_were() {
+    let shown = fault(5, Level::Wire);
     // Out of order, as SQS may answer, and one not at all.
     let scripted = Scripted::start([sqs(&["3", "0"], &[("2", true), ("1", false)])]);
     let queue = Queue::new(session(&scripted).await, settings(&scripted));
@@ -55,10 +57,12 @@ async fn messages_that_were_not_sent_are_told_from_those_that_were() {
     assert!(four.code == "Unanswered" && !four.sender_fault, "{four}");
     // Whoever sent them knows what may be sent again, and when.
     assert_eq!(scripted.requests().len(), 1);
+    shown.in_runs(1, "each entry has its own answer; the dispatcher resends by it");
 }
 
 #[tokio::test]
 async fn deletes_that_failed_are_repeated_and_no_others() {
+    let shown = fault(28, Level::Wire);
     let scripted = Scripted::start([
         sqs(&["0", "3"], &[("1", false), ("2", true), ("4", false)]),
         sqs(&["1"], &[("0", false)]),
@@ -79,6 +83,7 @@ async fn deletes_that_failed_are_repeated_and_no_others() {
         .collect();
     let first: Vec<_> = (0..5).map(|n| json!(format!("receipt-{n}"))).collect();
     assert_eq!(calls, [first, vec![json!("receipt-1"), json!("receipt-4")], vec![json!("receipt-1")]]);
+    shown.in_runs(1, "3 calls: of 5, 2 and 1 receipts");
 }
 
 #[tokio::test]
@@ -118,6 +123,7 @@ fn codes(answers: &[Result<(), EntryError>]) -> Vec<Result<(), (&str, bool)>> {
 
 #[tokio::test]
 async fn events_that_were_refused_are_sent_again_and_no_others() {
+    let shown = fault(11, Level::Wire);
     let scripted = Scripted::start([
         bus(&[Ok(()), Err("InternalFailure"), Err("MalformedDetail"), Err("ThrottlingException")]),
         bus(&[Err("InternalFailure"), Ok(())]),
@@ -129,6 +135,7 @@ async fn events_that_were_refused_are_sent_again_and_no_others() {
     assert_eq!(codes(&answers), [Ok(()), Ok(()), Err(("MalformedDetail", true)), Ok(())]);
     let sent: Vec<Vec<String>> = scripted.requests().iter().map(sent_ids).collect();
     assert_eq!(sent, [ids.to_vec(), vec![ids[1], ids[3]], vec![ids[1]]]);
+    shown.in_runs(1, "3 calls: of 4, 2 and 1 events");
 }
 
 fn sent_ids(request: &Request) -> Vec<String> {

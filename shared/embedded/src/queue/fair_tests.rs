@@ -66,6 +66,21 @@ async fn a_group_with_little_does_not_wait_for_one_with_much() {
     assert_eq!((receive(&store, 9).await, remembered(&store).await), (vec!["b3".to_owned()], 0));
 }
 
+/// What was set aside has no turn when it comes back; it comes behind those that waited meanwhile, and skips none.
+#[tokio::test]
+async fn what_comes_back_from_the_dead_letters_skips_nobody() {
+    let folder = TempDir::new().unwrap();
+    let store = store(&folder);
+    send(&store, "a", &numbered("a", 0..4)).await;
+    let ask = Receive { max: 1, visibility_ms: 60_000, wait_ms: 0 };
+    let first = store.receive(&lane(), ask).await.unwrap().remove(0);
+    store.quarantine(&lane(), &first, "for the test").await.unwrap();
+    send(&store, "b", &numbered("b", 0..1)).await;
+    assert_eq!(store.redrive(&Lane::default_lane(), 10).await.unwrap(), 1);
+    assert_eq!(receive(&store, 4).await, ["a1", "b0", "a2", "a3"]);
+    assert_eq!(receive(&store, 4).await, ["a0"]);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Send(u8, usize),

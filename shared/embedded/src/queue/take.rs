@@ -100,17 +100,32 @@ fn in_turn(
     cursor: &mut u64,
     wanted: usize,
 ) -> rusqlite::Result<Vec<Stored>> {
-    let mut fresh = table::fresh(connection, queue.number, *cursor, wanted)?;
+    let fresh = table::fresh(connection, queue.number, *cursor, wanted)?;
     let ahead = table::ahead(connection, queue.number, wanted)?;
-    if !ahead.is_empty() {
-        fresh.extend(ahead);
-        fresh.sort_by_key(|stored| (stored.turn, stored.sequence));
-        fresh.truncate(wanted);
-    }
+    let mut found = if ahead.is_empty() { fresh } else { merged(fresh, ahead) };
+    found.truncate(wanted);
     // Those ahead are found without the cursor, wherever they are.
-    let passed = fresh.iter().filter(|stored| !stored.is_ahead).map(|stored| stored.sequence);
-    *cursor = passed.fold(*cursor, u64::max);
-    Ok(fresh)
+    if let Some(last) = found.iter().rfind(|stored| !stored.is_ahead) {
+        *cursor = last.sequence;
+    }
+    Ok(found)
+}
+
+/// Both in the order of their turns. The fresh ones keep their own order whatever their turns say, as the cursor must
+/// not pass one that stays: those that came from another queue have none.
+fn merged(fresh: Vec<Stored>, ahead: Vec<Stored>) -> Vec<Stored> {
+    let mut merged = Vec::with_capacity(fresh.len() + ahead.len());
+    let mut ahead = ahead.into_iter().peekable();
+    for stored in fresh {
+        while let Some(first) =
+            ahead.next_if(|first| (first.turn, first.sequence) < (stored.turn, stored.sequence))
+        {
+            merged.push(first);
+        }
+        merged.push(stored);
+    }
+    merged.extend(ahead);
+    merged
 }
 
 fn of_scope(

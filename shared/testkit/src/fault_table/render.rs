@@ -12,8 +12,8 @@ const HEAD: &str = "\
 What the fleet survives, and the tests that show it. Made by the tests themselves: each leaves a record of how often the
 fault was there and what it found, and `cargo run -p gantz-testkit --bin fault-table` makes this page of them.
 
-Levels: **U** a property or a model of pure functions; **S** the whole fleet in one thread, in paused time, with faults
-from a seed; **P** the real clients of AWS behind a proxy that breaks connections and answers; **K** real programs that
+Levels: **U** a property or a model of pure functions; **S** the fleet in one thread, in paused time, most with faults from a
+seed; **P** the real clients of AWS behind a proxy that breaks connections and answers; **K** real programs that
 are killed, stopped or starved.
 
 Invariants: **I1** an accepted job has exactly one terminal status, which never changes. **I2** At most one effect starts
@@ -37,25 +37,37 @@ pub fn render(records: &[Value]) -> String {
     for row in ROWS {
         let mut shown: Vec<&Value> = records.iter().filter(|record| record["row"] == row.number).collect();
         shown.sort_by_key(|record| (record["level"].to_string(), record["test"].to_string()));
-        if shown.is_empty() {
-            let why = row.missing.unwrap_or("**missing**");
-            push(&mut page, row, row.levels, ["", "", "", why]);
-        }
-        for record in shown {
+        for record in &shown {
             let (runs, violations) = (record["runs"].to_string(), record["violations"].to_string());
             let (figure, test) = (text(&record["figure"]), format!("`{}`", text(&record["test"])));
             push(&mut page, row, text(&record["level"]), [&runs, &violations, figure, &test]);
         }
+        for level in lacking(row, &shown) {
+            push(&mut page, row, level, ["", "", "", row.missing.unwrap_or("**missing**")]);
+        }
     }
     page
+}
+
+/// The levels at which a row is to be shown, and is not.
+fn lacking<'a>(row: &'a Row, shown: &'a [&Value]) -> impl Iterator<Item = &'a str> {
+    row.levels.split(", ").filter(|level| !shown.iter().any(|record| record["level"] == **level))
 }
 
 fn summary(records: &[Value]) -> String {
     let shown = |row: &&Row| records.iter().any(|record| record["row"] == row.number);
     let violations: u64 = records.iter().filter_map(|record| record["violations"].as_u64()).sum();
     let count = ROWS.iter().filter(shown).count();
-    let all = ROWS.len();
-    format!("{count} of {all} rows are shown, by {} tests; violations: {violations}.\n\n", records.len())
+    let whole = ROWS.iter().filter(|row| {
+        let shown: Vec<_> = records.iter().filter(|record| record["row"] == row.number).collect();
+        lacking(row, &shown).next().is_none()
+    });
+    let (all, whole) = (ROWS.len(), whole.count());
+    format!(
+        "{count} of {all} rows are shown, {whole} at every level that they ask for; by {} records of tests; violations: \
+         {violations}.\n\n",
+        records.len()
+    )
 }
 
 fn push(page: &mut String, row: &Row, level: &str, [runs, violations, figure, test]: [&str; 4]) {

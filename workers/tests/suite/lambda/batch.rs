@@ -1,5 +1,6 @@
 //! A record never harms its neighbours, and the answer lists exactly those that come back.
 
+use gantz_testkit::fault_table::{Level, fault};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -142,6 +143,7 @@ async fn neighbours_of_a_record_that_never_ends_are_acknowledged() {
 
 #[tokio::test(start_paused = true)]
 async fn an_invocation_is_measured_once_and_before_its_answer() {
+    let shown = fault(34, Level::Simulated);
     let fleet = Fleet::new(&[STEADY]);
     fleet.submit_many(2, "steady", &json!({"mode": "succeed"})).await;
     fleet.submit("steady", json!({"mode": "fail_transient"})).await;
@@ -165,4 +167,5 @@ async fn an_invocation_is_measured_once_and_before_its_answer() {
     assert_eq!(plain["Attempts"], json!([1, 1]));
     assert_eq!(plain["_aws"]["CloudWatchMetrics"][0]["Namespace"], json!("Gantz/MCP"));
     assert_eq!(function.metrics(), [] as [String; 0]);
+    shown.in_runs(1, "metrics out before the answer");
 }

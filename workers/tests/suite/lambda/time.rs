@@ -3,6 +3,7 @@
 use gantz_core::job::JobStatus;
 use gantz_core::limits::LEASE_MS;
 use gantz_core::ports::Depth;
+use gantz_testkit::fault_table::{Level, fault};
 use gantz_workers::lambda::Invocation;
 use gantz_workers::{Delivery, Disposition, Slot, Switch, Tenure};
 use serde_json::json;
@@ -16,6 +17,7 @@ const ONCE: (&str, &str) = ("once", "timeout: 30s, effects: at_most_once");
 
 #[tokio::test(start_paused = true)]
 async fn with_too_little_time_nothing_starts_and_all_go_back_at_once() {
+    let shown = fault(18, Level::Simulated);
     let fleet = Fleet::new(&[STEADY, ONCE]);
     fleet.submit_many(2, "steady", &json!({"mode": "succeed"})).await;
     fleet.submit("once", json!({"mode": "succeed"})).await;
@@ -35,6 +37,7 @@ async fn with_too_little_time_nothing_starts_and_all_go_back_at_once() {
     let answered = answer(&function, event(&lane(), &batch), &Invocation::new("late", 1)).await;
     assert_eq!(answered, failures(&batch));
     assert_eq!((fleet.rows().await, fleet.journal.starts()), (before, vec![]));
+    shown.in_runs(1, "nothing starts");
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,6 +61,7 @@ async fn a_lease_holds_beyond_the_invocation_without_a_heartbeat() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_deadline_the_lease_is_renewed() {
+    let shown = fault(18, Level::Simulated);
     let fleet = Fleet::new(&[("steady", "timeout: 10m")]);
     let id = fleet.submit("steady", json!({"mode": "sleep", "ms": 3 * LEASE_MS})).await;
     let batch = receive(&fleet, &lane()).await;
@@ -71,6 +75,7 @@ async fn without_a_deadline_the_lease_is_renewed() {
     assert_eq!(answered, r#"{"batchItemFailures":[]}"#);
     assert!(lives, "nobody else may claim it meanwhile");
     assert_eq!(fleet.row(&id).await.attempt, 1);
+    shown.in_runs(1, "a lease all the same");
 }
 
 #[tokio::test(start_paused = true)]

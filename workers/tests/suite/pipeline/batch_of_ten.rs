@@ -6,6 +6,7 @@ use gantz_core::job::{JobStatus, NewJob};
 use gantz_core::outcome::ErrorKind;
 use gantz_core::ports::Depth;
 use gantz_testkit::builders::{job_id, new_job};
+use gantz_testkit::fault_table::{Level, fault};
 use gantz_workers::Phase;
 use serde_json::json;
 
@@ -15,6 +16,7 @@ const MALFORMED: &str = r#"{"v": 1, "job_id": "cut off"#;
 
 #[tokio::test(start_paused = true)]
 async fn four_of_ten_fail_or_go_back_each_for_its_own_reason_and_six_succeed() {
+    let shown = fault(23, Level::Simulated);
     let fleet = Fleet::new(&[("steady", "timeout: 2s, retry: {max_attempts: 1}")]);
     let good = fleet.submit_many(6, "steady", &json!({"mode": "succeed"})).await;
     let panics = fleet.submit("steady", json!({"mode": "panic"})).await;
@@ -52,6 +54,7 @@ async fn four_of_ten_fail_or_go_back_each_for_its_own_reason_and_six_succeed() {
     assert!(reason.starts_with("the message is no envelope: "), "{reason}");
     assert_eq!(fleet.depth(&dead()).await.visible, 0, "only the malformed one was set aside");
     team.stop(Phase::Drain).await;
+    shown.in_runs(1, "four of ten, each for its own reason");
 }
 
 fn envelope_of_unknown_tool(id: &str) -> String {

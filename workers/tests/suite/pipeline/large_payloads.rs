@@ -1,5 +1,6 @@
 //! Rows and messages stay small: what is large travels by reference.
 
+use gantz_testkit::fault_table::{Level, fault};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +25,7 @@ async fn submit_big(fleet: &Fleet, bytes: usize) -> JobId {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_result_is_a_reference_and_one_too_large_a_failure() {
+    let shown = fault(39, Level::Simulated);
     let fleet = Fleet::new(&[STEADY]);
     let small = submit_big(&fleet, INLINE_RESULT_MAX_BYTES).await;
     let large = [INLINE_RESULT_MAX_BYTES + 1, RESULT_MAX_BYTES];
@@ -45,6 +47,7 @@ async fn a_large_result_is_a_reference_and_one_too_large_a_failure() {
     assert_eq!((row.status, row.result, error.kind), (JobStatus::Failed, None, ErrorKind::ResultTooLarge));
     assert!(error.message.contains("16777217 bytes"), "{}", error.message);
     team.stop(Phase::Drain).await;
+    shown.in_runs(1, "a blob, or `result_too_large`");
 }
 
 #[tokio::test(start_paused = true)]
