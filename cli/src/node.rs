@@ -200,7 +200,9 @@ async fn all(tasks: &mut JoinSet<()>) {
 
 pub(crate) async fn sweep(embedded: Embedded) {
     loop {
-        if let Err(error) = embedded.sweep().await {
+        if let Err(error) = embedded.sweep().await
+            && !error.is_said()
+        {
             tracing::warn!(%error, "failed to sweep");
         }
         tokio::time::sleep(SWEEP_EVERY).await;

@@ -124,6 +124,11 @@ impl SubmitError {
             Self::Backlog { .. } | Self::Port(_) => false,
         }
     }
+
+    /// Whether the log has been told of it; see [`PortError::is_said`].
+    pub fn is_said(&self) -> bool {
+        matches!(self, Self::Port(error) if error.is_said())
+    }
 }
 
 impl Dispatcher {

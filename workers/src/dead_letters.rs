@@ -37,13 +37,17 @@ pub async fn serve(worker: &Worker, lane: &Lane, stop: &Stop) {
         let messages = match received {
             Ok(messages) => messages,
             Err(error) => {
-                tracing::warn!(queue = %dead, %error, "failed to receive dead letters");
+                if !error.is_said() {
+                    tracing::warn!(queue = %dead, %error, "failed to receive dead letters");
+                }
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
         for message in messages {
-            if let Err(error) = handle(worker, &dead, &message).await {
+            if let Err(error) = handle(worker, &dead, &message).await
+                && !error.is_said()
+            {
                 tracing::warn!(message_id = message.id, %error, "failed to handle a dead letter");
             }
         }

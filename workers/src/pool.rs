@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::delivery::{Delivery, Disposition, Tenure};
 use crate::lane_switch::{LaneSwitch, SEEN_FOR_MS};
-use crate::process::{VISIBILITY_MS, Worker};
+use crate::process::{VISIBILITY_MS, Worker, insist};
 use crate::stop::{Phase, Stop};
 
 /// One long poll: what SQS allows.
@@ -62,7 +62,9 @@ pub async fn serve(worker: Arc<Worker>, lane: Lane, concurrency: u32, stop: Stop
             }
             Err(error) => {
                 let pause = spread(trouble.next_backoff().unwrap_or(POLL_RETRY_MAX), worker.entropy.next());
-                tracing::warn!(%queue, %error, ?pause, "failed to receive");
+                if !error.is_said() {
+                    tracing::warn!(%queue, %error, ?pause, "failed to receive");
+                }
                 tokio::select! {
                     biased;
                     () = stop.reached(Phase::Drain) => break,
@@ -157,7 +159,10 @@ async fn run(
 }
 
 async fn settle(worker: &Worker, queue: &QueueName, message: &Message, disposition: Disposition) {
-    if let Err(error) = carry_out(worker, queue, message, disposition).await {
+    // A message that is not settled is in nobody's hands until its visibility ends.
+    if let Err(error) = insist(|| carry_out(worker, queue, message, disposition.clone())).await
+        && !error.is_said()
+    {
         // The message comes back when its visibility ends, and finds its job as it is.
         tracing::warn!(message_id = message.id, %error, "failed to settle a message");
     }

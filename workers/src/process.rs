@@ -30,7 +30,7 @@ use crate::metrics::{Measure, Observer};
 use crate::registry::{ReadyTool, Toolbox};
 use crate::run::{Attempt, RunEnd};
 
-/// Tries to record an outcome, and the pause before the second one. It doubles: six seconds in all, a fifth of a lease.
+/// Tries to record an outcome or to settle a message, and the pause before the second one. It doubles: six seconds in all, a fifth of a lease.
 const INSIST_TRIES: u32 = 6;
 const INSIST_PAUSE: Duration = Duration::from_millis(200);
 /// A lease is never believed to end sooner than this, so that two deliveries do not spin around each other.
@@ -86,7 +86,9 @@ impl Worker {
                 // Another delivery would find the same.
                 return Disposition::Quarantine(why);
             }
-            tracing::warn!(message_id = message.id, %error, "a delivery was interrupted and will be repeated");
+            if !error.is_said() {
+                tracing::warn!(message_id = message.id, %error, "a delivery was interrupted and will be repeated");
+            }
             let delay_ms = retry::after_port_failure_ms(message.receives);
             Disposition::Postpone { delay_ms, why: Postponed::PortFailed(error.to_string()) }
         });
@@ -418,13 +420,16 @@ impl Worker {
 }
 
 /// Repeats what follows a finished run while the backend has a passing fault, for as long as the lease is sure to hold:
-/// to give up would lose the result, or cost an attempt that was to be free, and leave an at-most-once job in doubt.
+/// to give up would lose the result, or cost an attempt that was to be free, and leave an at-most-once job in doubt. Or
+/// leave its message with nobody.
 pub(crate) async fn insist<T, F: Future<Output = PortResult<T>>>(call: impl Fn() -> F) -> PortResult<T> {
     let mut pause = INSIST_PAUSE;
     for _ in 1..INSIST_TRIES {
         match call().await {
             Err(error) if error.is_transient() => {
-                tracing::warn!(%error, ?pause, "failed to record an outcome, trying again");
+                if !error.is_said() {
+                    tracing::warn!(%error, ?pause, "failed to settle a job, trying again");
+                }
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }

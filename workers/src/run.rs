@@ -141,6 +141,7 @@ impl Attempt<'_> {
             match timeout(until_lost, self.heartbeat(now_ms + LEASE_MS, &mut message_held)).await {
                 Ok(Ok(HeartbeatVerdict::Renewed(_))) => lease_until_ms = now_ms + LEASE_MS,
                 Ok(Ok(HeartbeatVerdict::Lost)) => return,
+                Ok(Err(error)) if error.is_said() => {}
                 Ok(Err(error)) => tracing::warn!(job_id = %self.held.id, %error, "a heartbeat failed"),
                 Err(_) => {
                     tracing::warn!(job_id = %self.held.id, "a heartbeat was not answered before the lease ended");
@@ -168,6 +169,7 @@ impl Attempt<'_> {
                 tracing::info!(job_id = %self.held.id, "another delivery has the message; the job runs on");
                 return false;
             }
+            Err(error) if error.is_said() => {}
             Err(error) => {
                 tracing::warn!(job_id = %self.held.id, %error, "failed to keep a message invisible");
             }

@@ -9,6 +9,7 @@ mod deploy;
 mod dev;
 mod dlq;
 mod events;
+mod full_disk;
 mod init_check;
 mod jobs;
 mod lanes;

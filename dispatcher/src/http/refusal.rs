@@ -70,7 +70,9 @@ impl From<CutShort> for Problem {
 
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
-        tracing::error!(%error, "the backend failed a request");
+        if !error.is_said() {
+            tracing::error!(%error, "the backend failed a request");
+        }
         let problem = Self::new(ProblemKind::BackendUnavailable, format!("the backend failed: {error}"));
         if error.is_transient() { problem.retry_after(BACKEND_RETRY_AFTER_S) } else { problem }
     }

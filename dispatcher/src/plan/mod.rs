@@ -36,6 +36,8 @@ use planner::Planner;
 
 const WAIT_MS: u64 = 20_000;
 const PAUSE: Duration = Duration::from_secs(1);
+/// Tries to settle a plan's message, so far apart: it is in nobody's hands until its visibility ends.
+const SETTLE_TRIES: u32 = 6;
 
 /// What is left of a message's work after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +85,9 @@ pub async fn serve(dispatcher: Dispatcher, spared: Arc<PathBuf>, stop: impl Futu
         let messages = match received {
             Ok(messages) => messages,
             Err(error) => {
-                tracing::warn!(%error, "failed to receive plans");
+                if !error.is_said() {
+                    tracing::warn!(%error, "failed to receive plans");
+                }
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -117,19 +121,41 @@ pub async fn work_off(dispatcher: &Dispatcher, spared: &Path) -> PortResult<()> 
 }
 
 async fn handle(dispatcher: &Dispatcher, message: &Message, spared: &Path) {
+    let stepped = step(dispatcher, message, spared, None).await;
+    if let Err(error) = &stepped
+        && !error.is_said()
+    {
+        tracing::warn!(message_id = message.id, %error, "planning was interrupted and will go on");
+    }
+    let mut settled = settle(dispatcher, message, &stepped).await;
+    for _ in 1..SETTLE_TRIES {
+        if !settled.as_ref().is_err_and(PortError::is_transient) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        settled = settle(dispatcher, message, &stepped).await;
+    }
+    if let Err(error) = settled
+        && !error.is_said()
+    {
+        tracing::warn!(message_id = message.id, %error, "failed to settle a plan's message");
+    }
+}
+
+async fn settle(
+    dispatcher: &Dispatcher,
+    message: &Message,
+    stepped: &Result<StepEnd, SubmitError>,
+) -> PortResult<()> {
     let (queue, receipt) = (&dispatcher.ports.queue, &message.receipt);
-    let settled = match step(dispatcher, message, spared, None).await {
+    match stepped {
         Ok(StepEnd::Done) => queue.delete(&QueueName::Plan, vec![receipt.clone()]).await.map(|_| ()),
         Ok(StepEnd::More) => queue.postpone(&QueueName::Plan, receipt, 0, Postponed::HandedBack).await,
         Err(error) => {
-            tracing::warn!(message_id = message.id, %error, "planning was interrupted and will go on");
             let why = Postponed::PortFailed(error.to_string());
             let delay_ms = retry::after_port_failure_ms(message.receives);
             queue.postpone(&QueueName::Plan, receipt, delay_ms, why).await
         }
-    };
-    if let Err(error) = settled {
-        tracing::warn!(message_id = message.id, %error, "failed to settle a plan's message");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use gantz_core::ids::sha256_hex;
 use gantz_core::ports::{BlobError, BlobStore, PortError};
 
 use crate::open::Embedded;
-use crate::private;
+use crate::{private, room};
 
 const SCHEME: &str = "blob:";
 
@@ -19,11 +20,16 @@ impl BlobStore for Embedded {
     async fn put(&self, bytes: Vec<u8>) -> Result<String, BlobError> {
         let folder = folder(self.path());
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(self.shared.clock.now_ms());
+        let room = Arc::clone(&self.room);
         blocking(move || {
             let name = sha256_hex(&bytes);
-            private::folder(&folder).map_err(|error| io_error(&error))?;
-            store(&folder.join(&name[..2]), &name, &bytes, now).map_err(|error| io_error(&error))?;
-            Ok(format!("{SCHEME}{name}"))
+            let stored =
+                private::folder(&folder).and_then(|()| store(&folder.join(&name[..2]), &name, &bytes, now));
+            match stored {
+                Ok(()) => Ok(format!("{SCHEME}{name}")),
+                Err(error) if room::is_full(&error) => Err(room.lacks(1, &error).into()),
+                Err(error) => Err(io_error(&error)),
+            }
         })
         .await
     }
@@ -63,10 +69,12 @@ fn store(folder: &Path, name: &str, bytes: &[u8], now: SystemTime) -> io::Result
         return File::options().append(true).open(&path)?.set_modified(now);
     }
     let (temporary, mut file) = new_file_beside(folder, name)?;
-    file.write_all(bytes)?;
-    file.set_modified(now)?;
-    file.sync_all()?;
-    fs::rename(&temporary, &path)?;
+    let written = file.write_all(bytes).and_then(|()| file.set_modified(now)).and_then(|()| file.sync_all());
+    if let Err(error) = written.and_then(|()| fs::rename(&temporary, &path)) {
+        // Half a blob is of no use to anybody, least of all on a disk that is full.
+        fs::remove_file(&temporary).ok();
+        return Err(error);
+    }
     File::open(folder)?.sync_all()
 }
 

@@ -12,8 +12,10 @@ use rusqlite::Connection;
 
 use crate::changes::Changes;
 use crate::lock::{Directory, LockError};
+use crate::log::Log;
 use crate::process::{self, JoinError, Membership};
 use crate::queue::{Queues, Scope};
+use crate::room::Room;
 use crate::view::View;
 use crate::writer::Writer;
 use crate::{private, schema, watch};
@@ -38,6 +40,7 @@ pub struct Embedded {
     pub(crate) writer: Writer,
     pub(crate) view: View,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) room: Arc<Room>,
     pub(crate) scope: Option<Scope>,
 }
 
@@ -76,7 +79,7 @@ pub enum OpenError {
         /// The format found.
         found: u32,
     },
-    /// The database failed.
+    /// The database failed, for want of room maybe.
     #[error("failed to open the database: {0}")]
     Database(#[from] rusqlite::Error),
     /// The file system failed, or the writing thread could not be started.
@@ -107,10 +110,11 @@ impl Embedded {
         drop(joining);
         let view = View::new(directory.path());
         let queues = Queues::new(settings.max_receives);
+        let room = Arc::new(Room::new(directory.path(), clock.clone()));
         let shared = Arc::new(Shared { clock, changes: Changes::default(), queues, membership, processes });
-        let writer = Writer::start(connection)?;
+        let writer = Writer::start(connection, Log::of(&path), Arc::clone(&room))?;
         watch::start(schema::open_reader(&path)?, &shared, &writer)?;
-        Ok(Self { directory: Arc::new(directory), writer, view, shared, scope: None })
+        Ok(Self { directory: Arc::new(directory), writer, view, shared, room, scope: None })
     }
 
     /// The same ports, but what is received is only of that job or batch: its own messages, those of its children, and

@@ -17,6 +17,8 @@ const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES, KEPT, PAGES, 
 /// Pages (of 4 KiB) in the log before a commit copies them into the database: large enough that a page which is
 /// written by many commits is copied once, small enough that the log stays at some tens of megabytes.
 const CHECKPOINT_PAGES: u32 = 8_000;
+/// What the log's file is cut to when it is begun anew, after something kept it from that for a while.
+const LOG_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 
 /// The writer's page cache, in KiB; the working set of the tables' ends and of the index of ids.
 const WRITER_CACHE_KIB: i32 = 16 * 1024;
@@ -193,6 +195,7 @@ pub(crate) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     // FULL flushes the log at every commit: what was answered survives a power failure.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -230,7 +233,7 @@ fn version(connection: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// SQLite asks this after each attempt to get a lock: true to try again.
-fn wait_for_lock(attempts: i32) -> bool {
+pub(crate) fn wait_for_lock(attempts: i32) -> bool {
     pause(LOCKED_ASK_EVERY);
     attempts < LOCKED_ASK_MAX
 }

@@ -1,9 +1,14 @@
 //! The one thread that writes, and its group commit.
 
+use std::sync::Arc;
+
 use gantz_core::ports::{PortError, PortResult};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::mpsc::{self, Receiver, Sender, WeakSender};
 use tokio::sync::oneshot;
+
+use crate::log::Log;
+use crate::room::Room;
 
 /// Operations in one commit. More would not lower the cost of each, and would keep the first ones waiting.
 const GROUP_MAX: usize = 512;
@@ -37,11 +42,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(crate) fn start(connection: Connection, log: Log, room: Arc<Room>) -> std::io::Result<Self> {
         let (operations, mut waiting) = mpsc::channel(WAITING_MAX);
-        std::thread::Builder::new()
-            .name("gantz-writer".into())
-            .spawn(move || Thread { connection, flush: Flush::Now }.run(&mut waiting))?;
+        let thread = Thread { connection, flush: Flush::Now, log, room };
+        std::thread::Builder::new().name("gantz-writer".into()).spawn(move || thread.run(&mut waiting))?;
         Ok(Self { operations })
     }
 
@@ -176,6 +180,8 @@ struct Thread {
     connection: Connection,
     /// How the connection commits at present.
     flush: Flush,
+    log: Log,
+    room: Arc<Room>,
 }
 
 impl Thread {
@@ -195,17 +201,28 @@ impl Thread {
                     for operation in group.drain(..) {
                         operation.committed();
                     }
+                    self.room.sufficed();
+                    self.log.committed(&mut self.connection);
                 }
                 Err(error) => {
                     undo(&self.connection);
-                    let error = port_error(&error);
-                    tracing::error!(%error, operations = group.len(), "a group of writes was undone");
+                    let error = self.error_of_all(&error, group.len());
                     for operation in group.drain(..) {
                         operation.undone(&error);
                     }
                 }
             }
         }
+    }
+
+    /// What each of a group that was undone is told.
+    fn error_of_all(&self, error: &rusqlite::Error, operations: usize) -> PortError {
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            return self.room.lacks(operations, error);
+        }
+        let error = port_error(error);
+        tracing::error!(%error, operations, "a group of writes was undone");
+        error
     }
 
     /// Runs the group, and whatever else arrives meanwhile, as one transaction. One that has to be flushed earlier than
@@ -251,7 +268,6 @@ fn undo(connection: &Connection) {
 
 /// What a database error means to a port's caller.
 pub(crate) fn port_error(error: &rusqlite::Error) -> PortError {
-    use rusqlite::ErrorCode;
     if is_damage(error) {
         return PortError::Damaged(error.to_string());
     }
@@ -282,13 +298,17 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
 mod tests {
     use std::sync::mpsc;
 
+    use gantz_core::host::Clock;
+
     use super::*;
 
     fn writer() -> (Writer, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let connection = Connection::open(folder.path().join("any.db")).unwrap();
+        let path = folder.path().join("any.db");
+        let connection = Connection::open(&path).unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-        (Writer::start(connection).unwrap(), folder)
+        let room = Arc::new(Room::new(folder.path(), Clock::new(|| 0)));
+        (Writer::start(connection, Log::of(&path), room).unwrap(), folder)
     }
 
     /// How the transaction will be committed that asks.

@@ -48,7 +48,7 @@ where
     let retry = retry_after_ms(error).map_or(Retry::Backoff, Retry::After);
     let (kind, retry) = match general {
         PortError::Throttled(_) => (ErrorKind::Throttled, retry),
-        PortError::Transient(_) => (ErrorKind::Unavailable, retry),
+        PortError::Transient(_) | PortError::Full(_) => (ErrorKind::Unavailable, retry),
         PortError::Permanent(_) | PortError::Damaged(_) => refusal(code, status),
     };
     Failure::new(kind, message, retry)

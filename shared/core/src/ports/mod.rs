@@ -69,6 +69,10 @@ pub enum PortError {
     /// The call may have been applied or not; the same call may succeed later.
     #[error("{0}")]
     Transient(String),
+    /// There is no room left to record anything. The same call may succeed later; the port has told the log by itself,
+    /// once.
+    #[error("{0}")]
+    Full(String),
     /// The same call will fail again.
     #[error("{0}")]
     Permanent(String),
@@ -80,7 +84,12 @@ pub enum PortError {
 impl PortError {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Throttled(_) | Self::Transient(_))
+        matches!(self, Self::Throttled(_) | Self::Transient(_) | Self::Full(_))
+    }
+
+    /// Whether the log has been told already: to tell it again with each call that fails would bury all else.
+    pub fn is_said(&self) -> bool {
+        matches!(self, Self::Full(_))
     }
 }
 
