@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Write;
 
-use comfy_table::{ColumnConstraint, Row, Table, Width, presets};
+use comfy_table::{ColumnConstraint, Table, Width, presets};
 use gantz_core::batch::BatchProgress;
 use gantz_core::job::{JobRecord, JobResult, JobStatus};
 use jiff::Timestamp;
@@ -75,8 +75,10 @@ impl Rows {
         Self { spare, ..self }
     }
 
-    pub(crate) fn add_row(&mut self, row: impl Into<Row>) {
-        self.table.add_row(row);
+    /// The cells are text of anybody's: what a terminal would act on is printed as an escape.
+    pub(crate) fn add_row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        let harmless = |cell: T| cell.as_ref().lines().map(harmless).collect::<Vec<_>>().join("\n");
+        self.table.add_row(cells.into_iter().map(harmless));
     }
 }
 
@@ -156,7 +158,7 @@ pub(crate) fn job_card(job: &JobRecord) -> Rows {
     };
     row("job", Some(job.id.to_string()));
     row("tool", Some(job.tool.clone()));
-    row("label", job.label.clone());
+    row("label", job.label.as_deref().map(harmless));
     row("status", Some(job.status.as_str().to_owned()));
     row("attempt", Some(format!("{} of {}", job.attempts_used(), job.max_attempts)));
     row("accepted", Some(moment(job.created_at_ms)));
@@ -264,13 +266,24 @@ pub(crate) fn shortened(text: &str, chars: usize) -> String {
     line.chars().take(chars - 1).chain(['…']).collect()
 }
 
-/// The text's first line, cut to so many characters at its beginning: the end of a path tells more.
+/// The text on one line, cut to so many characters at its beginning: the end of a path tells more.
 pub(crate) fn tail(text: &str, chars: usize) -> String {
-    let line = text.lines().next().unwrap_or_default();
+    let line = harmless(text);
     match line.chars().count() {
-        all if all <= chars => line.to_owned(),
+        all if all <= chars => line,
         all => ['…'].into_iter().chain(line.chars().skip(all - chars + 1)).collect(),
     }
+}
+
+/// The text with escapes, such as `\n` and `\u{1b}`, for its control characters: a file's name may have them.
+fn harmless(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut line, char| {
+        match char {
+            char if char.is_control() => line.extend(char.escape_default()),
+            char => line.push(char),
+        }
+        line
+    })
 }
 
 #[cfg(test)]
@@ -336,7 +349,15 @@ mod tests {
     fn what_is_cut_tells_the_least() {
         assert_eq!((shortened("abcdef", 6), tail("abcdef", 6)), ("abcdef".into(), "abcdef".into()));
         assert_eq!((shortened("abcdef", 4), tail("abcdef", 4)), ("abc…".into(), "…def".into()));
-        assert_eq!((shortened("äöü\nx", 2), tail("äöü\nx", 2)), ("ä…".into(), "…ü".into()));
+        assert_eq!((shortened("äöü\nx", 2), tail("xäöü", 2)), ("ä…".into(), "…ü".into()));
+        assert_eq!(tail("a\nb\u{1b}[2J.csv", 60), "a\\nb\\u{1b}[2J.csv");
+    }
+
+    #[test]
+    fn no_cell_tells_the_terminal_what_to_do() {
+        let mut rows = table(["WHAT"]);
+        rows.add_row(["first\r\nsecond\u{9b}31m\u{1b}]0;title\u{7}"]);
+        assert_eq!(rows.to_string(), "WHAT\nfirst\nsecond\\u{9b}31m\\u{1b}]0;title\\u{7}");
     }
 
     #[test]

@@ -8,7 +8,6 @@ mod programs;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -85,16 +84,9 @@ pub(crate) async fn destroy(
         return Err(CliError::usage(format!("this deletes the stack `{name}` with its queues and messages"))
             .hint("say so with `--yes`; what its template retains stays"));
     }
-    let since_ms = shell::clock().now_ms();
-    stacks.delete(&name).await?;
-    let end = watch::until_idle(&stacks, &stack.id, since_ms, format).await?;
-    match end {
-        Some(stack) if stack.status != "DELETE_COMPLETE" => Err(failed(&name, &stack)),
-        _ => {
-            report(&name, "DELETE_COMPLETE", &BTreeMap::new(), format)?;
-            Ok(ExitCode::SUCCESS)
-        }
-    }
+    delete(&stacks, &name, &stack, format).await?;
+    report(&stacks, &name, "DELETE_COMPLETE", &BTreeMap::new(), format)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A package to be stored.
@@ -160,20 +152,12 @@ async fn apply(
     format: Format,
 ) -> Result<ExitCode, CliError> {
     let name = &wanted.name;
-    if let Some(stack) = stacks.find(name).await?
-        && stack.is_stillborn()
-    {
-        return Err(CliError::failed(format!(
-            "the stack `{name}` is {}: it was never complete",
-            stack.status
-        ))
-        .hint("`gantz destroy` removes it; then deploy again"));
-    }
+    clear_stillborn(stacks, name, format).await?;
     let since_ms = shell::clock().now_ms();
     let Some(change) = stacks.prepare(wanted, &format!("gantz-{since_ms}")).await? else {
         note("nothing to change");
         let outputs = stacks.find(name).await?.map(|stack| stack.outputs).unwrap_or_default();
-        report(name, "UNCHANGED", &outputs, format)?;
+        report(stacks, name, "UNCHANGED", &outputs, format)?;
         return Ok(ExitCode::SUCCESS);
     };
     show_changes(&change, dry_run, format)?;
@@ -183,12 +167,29 @@ async fn apply(
     }
     stacks.execute(&change).await?;
     let end = watch::until_idle(stacks, name, since_ms, format).await?;
-    let stack = end.ok_or_else(|| CliError::failed(format!("the stack `{name}` is gone")))?;
+    let stack = end.stack.as_ref().ok_or_else(|| CliError::failed(format!("the stack `{name}` is gone")))?;
     if !stack.is_well() {
-        return Err(failed(name, &stack));
+        return Err(end.failed(name, stack));
     }
-    report(name, &stack.status, &stack.outputs, format)?;
+    report(stacks, name, &stack.status, &stack.outputs, format)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes a stack whose creation failed and was rolled back: nothing is in it, and nothing can be made of it.
+async fn clear_stillborn(stacks: &Stacks, name: &str, format: Format) -> Result<(), CliError> {
+    let Some(stack) = stacks.find(name).await?.filter(Stack::is_stillborn) else { return Ok(()) };
+    note(&format!("the stack `{name}` is {}: it was never complete, and is removed first", stack.status));
+    delete(stacks, name, &stack, format).await
+}
+
+async fn delete(stacks: &Stacks, name: &str, stack: &Stack, format: Format) -> Result<(), CliError> {
+    let since_ms = shell::clock().now_ms();
+    stacks.delete(name).await?;
+    let end = watch::until_idle(stacks, &stack.id, since_ms, format).await?;
+    match &end.stack {
+        Some(stack) if stack.status != "DELETE_COMPLETE" => Err(end.failed(name, stack)),
+        _ => Ok(()),
+    }
 }
 
 fn show_changes(change: &ChangeSet, dry_run: bool, format: Format) -> Result<(), CliError> {
@@ -206,13 +207,17 @@ fn show_changes(change: &ChangeSet, dry_run: bool, format: Format) -> Result<(),
 }
 
 fn report(
+    stacks: &Stacks,
     name: &str,
     status: &str,
     outputs: &BTreeMap<String, String>,
     format: Format,
 ) -> Result<(), CliError> {
     if format != Format::Table {
-        return print_json(&json!({ "stack": name, "status": status, "outputs": outputs }), format);
+        return print_json(
+            &json!({ "stack": name, "region": stacks.region(), "status": status, "outputs": outputs }),
+            format,
+        );
     }
     let mut rows = table(["OUTPUT", "VALUE"]);
     for (key, value) in outputs {
@@ -221,12 +226,6 @@ fn report(
     let outputs = if outputs.is_empty() { String::new() } else { format!("\n\n{rows}") };
     print(&format!("{name} is {status}{outputs}"));
     Ok(())
-}
-
-fn failed(name: &str, stack: &Stack) -> CliError {
-    let reason = stack.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    CliError::failed(format!("the stack `{name}` is {}{reason}", stack.status))
-        .hint("the events above name the resource that failed first")
 }
 
 /// The stack's name: as given, or as the project's, in the letters that stacks may have.
@@ -254,15 +253,14 @@ impl Architecture {
             Self::X86_64 => "--x86-64",
         }
     }
-}
 
-impl Programs {
-    /// The program's bytes, under the name that it has in a build.
-    fn read(&self, program: &str) -> Result<Vec<u8>, CliError> {
-        let path: PathBuf = self.path(program);
-        std::fs::read(&path).map_err(|error| {
-            CliError::failed(format!("cannot read the program `{}`: {error}", path.display()))
-        })
+    /// Whether a program built by this machine for itself is one for functions of this architecture.
+    fn is_this_machines(self) -> bool {
+        let arch = match self {
+            Self::Arm64 => "aarch64",
+            Self::X86_64 => "x86_64",
+        };
+        (std::env::consts::OS, std::env::consts::ARCH) == ("linux", arch)
     }
 }
 

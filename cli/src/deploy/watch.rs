@@ -11,25 +11,58 @@ use crate::view::{moment, note};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Shows what happens to the stack until CloudFormation is done with it. `None` once there is no such stack.
+/// What became of a stack.
+pub(super) struct End {
+    /// `None` if there is no such stack any more.
+    pub(super) stack: Option<Stack>,
+    /// What failed first, of which all other failures are consequences.
+    failed_first: Option<StackEvent>,
+}
+
+impl End {
+    /// That the stack is not as it should be, and why.
+    pub(super) fn failed(&self, name: &str, stack: &Stack) -> CliError {
+        let reason = match (&self.failed_first, &stack.reason) {
+            (Some(event), _) => format!(": {}", cause(event)),
+            (None, Some(reason)) => format!(": {reason}"),
+            (None, None) => String::new(),
+        };
+        CliError::failed(format!("the stack `{name}` is {}{reason}", stack.status))
+            .hint("mend what it names and deploy again; what was there before is as it was")
+    }
+}
+
+fn cause(event: &StackEvent) -> String {
+    let reason = event.reason.as_deref().unwrap_or("no reason was given");
+    format!("`{}` ({}) is {}: {reason}", event.resource, event.kind, event.status)
+}
+
+/// Shows what happens to the stack until CloudFormation is done with it.
 pub(super) async fn until_idle(
     stacks: &Stacks,
     stack: &str,
     since_ms: u64,
     format: Format,
-) -> Result<Option<Stack>, CliError> {
+) -> Result<End, CliError> {
     let mut shown = HashSet::new();
+    let mut failed_first = None;
     loop {
         // The state first: what happened before it was read is among the events that are read after it.
         let state = stacks.find(stack).await?;
         for event in stacks.events(stack, since_ms).await? {
-            if shown.insert(event.id.clone()) && format == Format::Table {
+            if !shown.insert(event.id.clone()) {
+                continue;
+            }
+            if format == Format::Table {
                 note(&line(&event));
+            }
+            if event.status.ends_with("_FAILED") {
+                failed_first.get_or_insert(event);
             }
         }
         match state {
             Some(state) if state.is_busy() => tokio::time::sleep(LOOK_EVERY).await,
-            ended => return Ok(ended),
+            stack => return Ok(End { stack, failed_first }),
         }
     }
 }

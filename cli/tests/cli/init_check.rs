@@ -19,13 +19,13 @@ async fn a_new_project_can_be_used_at_once() {
     assert_snapshot!(project.gantz(&["check"]).await.ok(), @r"
     my-tools 1.0.0: 6 tools, no errors
 
-    TOOL               HANDLER                    TIMEOUT  ATTEMPTS  LANE  PARAMETERS                               WHAT IT DOES
-    analyze_file       s3.analyze_file            5 min    3         fast  [path] [bucket] [key] [max_bytes]        Tell what a file is: type, size, hash, lines, columns, dime…
-    fetch              http.request               1 min    3         fast  page                                     Get a page of example.com
-    get_function_logs  aws_lambda.get_logs        1 min    3         fast  function_name [minutes]                  Retrieve CloudWatch logs for Lambda function
-    invoke_lambda      aws_lambda.invoke          1 min    3         fast  function_name payload [invocation_type]  Invoke AWS Lambda function with payload
-    list_functions     aws_lambda.list_functions  1 min    3         fast  [prefix] [max_items]                     List available Lambda functions
-    word_count         command                    10 s     3         fast  text                                     Count the words of a text with a program of yours
+    TOOL               HANDLER                    TIMEOUT  ATTEMPTS  LANE  PARAMETERS                                       WHAT IT DOES
+    analyze_file       s3.analyze_file            5 min    3         fast  [path] [path_base64] [bucket] [key] [max_bytes]  Tell what a file is: type, size, hash, lines, columns, dime…
+    fetch              http.request               1 min    3         fast  page                                             Get a page of example.com
+    get_function_logs  aws_lambda.get_logs        1 min    3         fast  function_name [minutes]                          Retrieve CloudWatch logs for Lambda function
+    invoke_lambda      aws_lambda.invoke          1 min    3         fast  function_name payload [invocation_type]          Invoke AWS Lambda function with payload
+    list_functions     aws_lambda.list_functions  1 min    3         fast  [prefix] [max_items]                             List available Lambda functions
+    word_count         command                    10 s     3         fast  text                                             Count the words of a text with a program of yours
     ");
     let ran = project.gantz(&["run", "word_count", "--text", "one two three"]).await;
     ran.ok();

@@ -128,6 +128,11 @@ impl Stacks {
         Self { client: Client::new(session.config()) }
     }
 
+    /// The region that they are in, if one is configured.
+    pub fn region(&self) -> Option<&str> {
+        self.client.config().region().map(AsRef::as_ref)
+    }
+
     /// A stack by its name or ARN, or `None` if there is none. By its ARN, a deleted stack is found too.
     ///
     /// # Errors
