@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use gantz_core::batch::{BatchProgress, ShardRecord};
+use gantz_core::envelope::Envelope;
 use gantz_core::ids::{JobId, QueueName};
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{
@@ -159,7 +160,8 @@ pub(crate) async fn redrive(ports: &Ports, home: &QueueName, limit: usize) -> Po
     let Some(dead) = kept_for_people(home) else { return Ok(0) };
     let mut sent = 0;
     for message in take(ports, &dead, limit).await? {
-        let again = NewMessage::of(message.body);
+        let group = Envelope::parse(&message.body).ok().and_then(|envelope| envelope.job.tenant.group());
+        let again = NewMessage { group, ..NewMessage::of(message.body) };
         let answers = ports.queue.send(home, vec![again]).await?;
         if let Some(Err(error)) = answers.into_iter().next() {
             return Err(PortError::Transient(format!("a message was refused: {error}")));

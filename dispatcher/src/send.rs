@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gantz_core::envelope::{Envelope, Parameters};
-use gantz_core::ids::{QueueName, Tenant};
+use gantz_core::ids::QueueName;
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{EntryError, NewMessage, PortError, PortResult};
 
@@ -61,13 +61,7 @@ pub(crate) fn message(
     let body = Envelope { job: record.accepted(), parameters, put_back: 0 }.to_body();
     let body =
         body.map_err(|error| PortError::Permanent(format!("the envelope cannot be written: {error}")))?;
-    Ok(NewMessage { body, delay_ms, group: group(&record.tenant) })
-}
-
-/// Whose message it is, so that no tenant waits for the backlog of another. What nobody in particular asked for is of no
-/// group.
-pub(crate) fn group(tenant: &Tenant) -> Option<String> {
-    (*tenant != Tenant::default_tenant()).then(|| tenant.to_string())
+    Ok(NewMessage { body, delay_ms, group: record.tenant.group() })
 }
 
 /// Splits messages into calls of at most `batch` entries and `bytes` of bodies.

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::backlog::Backlogs;
 use crate::plan::PlanMessage;
-use crate::send::{group, message, unanswered};
+use crate::send::{message, unanswered};
 
 /// Why a fleet on one machine has no objects to offer.
 pub(crate) const NO_OBJECTS: &str =
@@ -342,7 +342,7 @@ impl Dispatcher {
         };
         // A batch that was recorded but whose planning never began may have lost its message.
         if row.planned == 0 && !row.planning_done {
-            let plan = NewMessage { group: group(&row.tenant), ..NewMessage::of(plan.to_body()?) };
+            let plan = NewMessage { group: row.tenant.group(), ..NewMessage::of(plan.to_body()?) };
             self.send(&QueueName::Plan, vec![plan]).await?;
         }
         Ok(Submitted { record: row, created })
@@ -364,7 +364,7 @@ impl Dispatcher {
         let row = self.ports.batches.cancel_batch(id, self.clock.now_ms()).await?;
         if let Some(row) = row.as_ref().filter(|row| !row.is_finished()) {
             let body = PlanMessage::Cancel { batch_id: id.clone() }.to_body()?;
-            let plan = NewMessage { group: group(&row.tenant), ..NewMessage::of(body) };
+            let plan = NewMessage { group: row.tenant.group(), ..NewMessage::of(body) };
             self.send(&QueueName::Plan, vec![plan]).await?;
         }
         Ok(row)

@@ -102,10 +102,11 @@ async fn decide_by_row(
             worker.give_up(&envelope, attempt_seen, *ending).await
         }
         DeadLetterVerdict::PutBack => {
+            let group = group.map(str::to_owned).or_else(|| envelope.job.tenant.group());
             envelope.put_back += 1;
             let body = envelope.to_body().map_err(|error| PortError::Permanent(error.to_string()))?;
             let again = Message { body, ..message.clone() };
-            worker.ports.queue.put_back(dead, &again, group).await?;
+            worker.ports.queue.put_back(dead, &again, group.as_deref()).await?;
             Ok(Disposition::Acknowledge)
         }
         DeadLetterVerdict::Foreign => {

@@ -120,6 +120,12 @@ impl Tenant {
     pub fn default_tenant() -> Self {
         Self("default".to_owned())
     }
+
+    /// The group of its messages on a queue, so that no tenant waits for the backlog of another. What nobody in particular
+    /// asked for is of no group.
+    pub fn group(&self) -> Option<String> {
+        (*self != Self::default_tenant()).then(|| self.to_string())
+    }
 }
 
 /// A queue: a lane's jobs, a lane's dead letters, the planner's pages, or submissions.

@@ -139,7 +139,7 @@ impl JobQueue for Queue {
     async fn put_back(&self, dead: &QueueName, message: &Message, group: Option<&str>) -> PortResult<()> {
         let none = || PortError::Permanent(format!("`{dead}` has no dead letters"));
         let home = dead.home().ok_or_else(none)?;
-        send::put_back(self.client(), &self.url(&home), message, home.is_fifo().then_some(group)).await
+        send::put_back(self.client(), &self.url(&home), message, home.is_fifo(), group).await
     }
 
     async fn depth(&self, queue: &QueueName) -> PortResult<Depth> {

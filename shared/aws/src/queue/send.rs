@@ -80,15 +80,20 @@ fn entry(
     entry.message_body(message.body).build()
 }
 
-/// Puts a dead letter back. `group` is given if the queue is first in, first out: the group whose last message it becomes,
-/// or none for a group of its own.
+/// Puts a dead letter back, as the last message of its group. Where the queue is first in, first out, it has one of its own
+/// if it has no other.
 pub(super) async fn put_back(
     client: &Client,
     url: &str,
     message: &Message,
-    group: Option<Option<&str>>,
+    is_fifo: bool,
+    group: Option<&str>,
 ) -> PortResult<()> {
-    let call = again(client, url, message, group.map(|group| group.unwrap_or(&message.id)));
+    let call = if is_fifo {
+        again(client, url, message, Some(group.unwrap_or(&message.id)))
+    } else {
+        again(client, url, message, None).set_message_group_id(group.map(str::to_owned))
+    };
     call.send().await.map(|_| ()).map_err(|error| port_error("SendMessage", &error))
 }
 

@@ -246,6 +246,18 @@ async fn what_is_set_aside_tells_why() {
     assert!(!error.is_transient() && error.to_string().contains("`plan`"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_put_back_stays_with_its_group() {
+    let q = Subject::start().await;
+    q.send(&["of a tenant"]).await;
+    let [held] = &q.receive(&q.lane, HELD_MS).await[..] else { panic!("one message") };
+    q.queue.put_back(&q.dead, held, None).await.unwrap();
+    assert_eq!(q.relay.count("MessageGroupId"), 0, "nobody in particular asked for it");
+    q.queue.put_back(&q.dead, held, Some("tenant-1")).await.unwrap();
+    assert_eq!(q.relay.count(r#""MessageGroupId":"tenant-1""#), 1);
+    assert_eq!(q.relay.count("MessageDeduplicationId"), 0, "only an ordered queue has it");
+}
+
 fn fifo(queue: QueueName) -> QueueName {
     QueueName::Fifo(Box::new(queue))
 }

@@ -48,15 +48,15 @@ pub trait JobQueue: Send + Sync {
     /// that is a dead letter already is parked, out of its handler's way.
     async fn quarantine(&self, queue: &QueueName, message: &Message, reason: &str) -> PortResult<()>;
 
-    /// Sends a dead letter to the lane's queue again; the letter itself stays until it is deleted. In a queue that is
-    /// first in, first out, it goes to the end of its `group`, and repeating this does not send it twice.
+    /// Sends a dead letter to the lane's queue again; the letter itself stays until it is deleted. It goes to
+    /// the end of its `group`; in a queue that is first in, first out, repeating this does not send it twice.
     ///
     /// # Errors
     /// Also when the entry is refused.
-    async fn put_back(&self, dead: &QueueName, message: &Message, _group: Option<&str>) -> PortResult<()> {
+    async fn put_back(&self, dead: &QueueName, message: &Message, group: Option<&str>) -> PortResult<()> {
         let home =
             dead.home().ok_or_else(|| PortError::Permanent(format!("`{dead}` has no dead letters")))?;
-        let again = NewMessage::of(message.body.clone());
+        let again = NewMessage { group: group.map(str::to_owned), ..NewMessage::of(message.body.clone()) };
         let answer = self.send(&home, vec![again]).await?.into_iter().next();
         let unanswered = || PortError::Transient("the message was not answered".to_owned());
         answer.ok_or_else(unanswered)?.map_err(|error| PortError::Transient(error.to_string()))
