@@ -53,12 +53,17 @@ impl Dispatcher {
     }
 }
 
+/// A job's message, to be delivered after `delay_ms`. A queue that delays nothing for so long, but `queue_delay_max_ms` at
+/// most, delivers it early, to a worker that waits for what is left.
 pub(crate) fn message(
     record: &JobRecord,
     parameters: Parameters,
     delay_ms: u64,
+    queue_delay_max_ms: u64,
 ) -> Result<NewMessage, SubmitError> {
-    let body = Envelope { job: record.accepted(), parameters, put_back: 0 }.to_body();
+    let not_before_ms = (delay_ms > queue_delay_max_ms).then(|| record.created_at_ms + delay_ms);
+    let delay_ms = delay_ms.min(queue_delay_max_ms);
+    let body = Envelope { job: record.accepted(), parameters, put_back: 0, not_before_ms }.to_body();
     let body =
         body.map_err(|error| PortError::Permanent(format!("the envelope cannot be written: {error}")))?;
     Ok(NewMessage { body, delay_ms, group: record.tenant.group() })
@@ -90,4 +95,30 @@ fn entry_error(error: &EntryError) -> PortError {
 
 pub(crate) fn unanswered(call: &str) -> PortError {
     PortError::Transient(format!("the backend left `{call}` unanswered"))
+}
+
+#[cfg(test)]
+mod tests {
+    use gantz_core::limits;
+    use gantz_testkit::builders::{NOW_MS, job_id, record};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_delay_that_no_queue_has_is_waited_for_by_whoever_receives_the_message() {
+        const MAX_MS: u64 = 900_000;
+        for (delay_ms, expected) in [
+            (0, (0, None)),
+            (MAX_MS, (MAX_MS, None)),
+            (MAX_MS + 1, (MAX_MS, Some(NOW_MS + MAX_MS + 1))),
+            (limits::DELAY_MAX_MS, (MAX_MS, Some(NOW_MS + limits::DELAY_MAX_MS))),
+        ] {
+            let record = record(&job_id("delayed-job"));
+            assert_eq!(record.created_at_ms, NOW_MS);
+            let message = message(&record, Parameters::Inline(json!({})), delay_ms, MAX_MS).unwrap();
+            let envelope = Envelope::parse(&message.body).unwrap();
+            assert_eq!((message.delay_ms, envelope.not_before_ms), expected, "{delay_ms} ms");
+        }
+    }
 }

@@ -209,7 +209,7 @@ impl Dispatcher {
             self.earlier(&record).await?;
         }
         let parameters = self.check_in(parameters).await?;
-        let message = message(&record, parameters, delay_ms)?;
+        let message = message(&record, parameters, delay_ms, self.ports.queue.limits().delay_ms)?;
         Ok((record, message))
     }
 
@@ -379,7 +379,7 @@ impl Dispatcher {
         let mut messages = Vec::with_capacity(admissions.len());
         for admission in admissions {
             let parameters = self.check_in(admission.parameters).await?;
-            messages.push(message(&admission.record, parameters, 0)?);
+            messages.push(message(&admission.record, parameters, 0, 0)?);
             records.push(admission.record);
         }
         let verdicts = self.accept(records).await?;

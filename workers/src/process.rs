@@ -113,6 +113,15 @@ impl Worker {
             return self.wait(&envelope, &claim, self.not_here_ms(delivery), Postponed::UnknownTool).await;
         };
 
+        // Due: a queue may deliver a message before its job is.
+        let now_ms = self.clock.now_ms();
+        if let Some(early_ms) =
+            envelope.not_before_ms.and_then(|due_ms| due_ms.checked_sub(now_ms)).filter(|&ms| ms > 0)
+        {
+            let claim = self.claim_for(&envelope, delivery);
+            return self.wait(&envelope, &claim, early_ms, Postponed::NotDue).await;
+        }
+
         // Time: what could not end in it is not started.
         let own_ms = tool.spec.policy.timeout_ms;
         let Some(timeout_ms) = delivery.tenure.timeout_ms(own_ms, self.clock.now_ms()) else {

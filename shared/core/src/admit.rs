@@ -236,7 +236,7 @@ pub fn keyed_id(tenant: &Tenant, source: &str, key: &str) -> Result<JobId, Rejec
 /// A caller's deadline, or the default one, as milliseconds since the epoch.
 ///
 /// # Errors
-/// When it is no time, has passed, or lies more than [`limits::DEADLINE_MAX_AHEAD_MS`] after the job is due.
+/// When it is no time, has passed, or lies more than [`limits::DEADLINE_MAX_AHEAD_MS`] ahead.
 pub fn deadline_ms(deadline: Option<&Instant>, now_ms: u64, delay_ms: u64) -> Result<u64, Rejection> {
     let due_ms = now_ms + delay_ms;
     let Some(deadline) = deadline else { return Ok(due_ms + limits::DEADLINE_DEFAULT_MS) };
@@ -256,7 +256,7 @@ pub fn deadline_ms(deadline: Option<&Instant>, now_ms: u64, delay_ms: u64) -> Re
     if at_ms <= now_ms {
         return wrong(format!("{at_ms} has passed: it is {now_ms} now, in milliseconds since the epoch"));
     }
-    if at_ms > due_ms + limits::DEADLINE_MAX_AHEAD_MS {
+    if at_ms > now_ms + limits::DEADLINE_MAX_AHEAD_MS {
         return wrong(format!(
             "{at_ms} is more than 13 days ahead: it is {now_ms} now, in milliseconds since the epoch"
         ));
@@ -275,10 +275,10 @@ fn delay_ms(delay: &Span) -> Result<u64, Rejection> {
         Span::Text(text) => (parse_duration_ms(text), shown(text)),
     };
     match ms {
-        Some(ms) if ms <= limits::SEND_DELAY_MAX_MS => Ok(ms),
+        Some(ms) if ms <= limits::DELAY_MAX_MS => Ok(ms),
         _ => Err(field(
             "/delay",
-            format!("`{shown}` is no delay, expected seconds or a duration such as `90s`, at most 15m"),
+            format!("`{shown}` is no delay, expected seconds or a duration such as `90s`, at most 9d"),
         )),
     }
 }

@@ -12,7 +12,7 @@ use crate::job::{NewJob, is_false, is_zero};
 use crate::policy::Effects;
 
 /// The version that is written.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The oldest version that is read.
 const OLDEST: u32 = 1;
 
@@ -40,6 +40,8 @@ pub struct Envelope {
     pub parameters: Parameters,
     /// Times that the handler of dead letters has sent it to its lane again.
     pub put_back: u32,
+    /// When the first attempt is due, milliseconds since the epoch, if that is later than a queue delays a message.
+    pub not_before_ms: Option<u64>,
 }
 
 /// A job's parameters, or where they are.
@@ -53,7 +55,7 @@ pub enum Parameters {
     Ref(String),
 }
 
-/// Version 3 on the wire; version 2 had no `child_events`, version 1 no `effects`, `effect_key`, `retry_of` and `put_back`
+/// Version 4 on the wire; version 3 had no `not_before`, version 2 no `child_events`, version 1 no `effects`, `effect_key`, `retry_of` and `put_back`
 /// either. Strings are borrowed when it is written and owned when it is read.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,6 +90,8 @@ struct Wire<'a> {
     created_at: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     put_back: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before: Option<u64>,
 }
 
 /// A message's body is no envelope that this version reads.
@@ -135,7 +139,8 @@ impl Envelope {
         };
         let job = &self.job;
         message_body(&Wire {
-            v: VERSION,
+            // The oldest version that says it all: a worker that is not updated yet reads it.
+            v: if self.not_before_ms.is_some() { VERSION } else { VERSION - 1 },
             job_id: Cow::Borrowed(&job.id),
             tool: Cow::Borrowed(&job.tool),
             tenant: Cow::Borrowed(&job.tenant),
@@ -154,6 +159,7 @@ impl Envelope {
             label: job.label.as_deref().map(Cow::Borrowed),
             created_at: job.created_at_ms,
             put_back: self.put_back,
+            not_before: self.not_before_ms,
         })
     }
 }
@@ -182,7 +188,7 @@ impl Wire<'_> {
             label: self.label.map(Cow::into_owned),
             created_at_ms: self.created_at,
         };
-        Ok(Envelope { job, parameters, put_back: self.put_back })
+        Ok(Envelope { job, parameters, put_back: self.put_back, not_before_ms: self.not_before })
     }
 }
 

@@ -73,11 +73,13 @@ pub const NOT_STARTED_RETRY_MS: u64 = 1_000;
 pub const NOT_STARTED_RETRY_MAX_MS: u64 = 60_000;
 /// The longest wait before a retry or a deferral: an SQS visibility timeout is at most twelve hours.
 pub const POSTPONE_MAX_MS: u64 = 12 * 60 * 60 * 1000;
-/// The longest delay of a new message: what SQS allows.
+/// The longest delay of a submission: what is left of [`DEADLINE_MAX_AHEAD_MS`] without the time that a job has by default.
+pub const DELAY_MAX_MS: u64 = DEADLINE_MAX_AHEAD_MS - DEADLINE_DEFAULT_MS;
+/// The longest delay of a message that SQS allows.
 pub const SEND_DELAY_MAX_MS: u64 = 15 * 60 * 1000;
 /// The deadline of a job that names none. Whoever waits for an agent's call has given up by then.
 pub const DEADLINE_DEFAULT_MS: u64 = 4 * 24 * 60 * 60 * 1000;
-/// The furthest deadline, from when the job is due: a message dies [`QUEUE_RETENTION_MS`] after it was sent, and its job
+/// The furthest deadline, from when the job is submitted: a message dies [`QUEUE_RETENTION_MS`] after it was sent, and its job
 /// must have ended before.
 pub const DEADLINE_MAX_AHEAD_MS: u64 = 13 * 24 * 60 * 60 * 1000;
 /// How long a queue keeps a message: the longest that SQS does, fourteen days.

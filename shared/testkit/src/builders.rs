@@ -100,7 +100,12 @@ pub fn child_record(parent: &JobId, index: u32) -> JobRecord {
 
 /// The message of a [`new_job`].
 pub fn envelope(id: &JobId) -> Envelope {
-    Envelope { job: new_job(id), parameters: Parameters::Inline(parameters()), put_back: 0 }
+    Envelope {
+        job: new_job(id),
+        parameters: Parameters::Inline(parameters()),
+        put_back: 0,
+        not_before_ms: None,
+    }
 }
 
 /// A wish to run a job of a keyed tool, for [`limits::LEASE_MS`] from `now_ms`.

@@ -39,7 +39,7 @@ pub(super) async fn invoke(
     };
     let id = record.id.clone();
     let parameters = Parameters::Inline(parameters);
-    let envelope = Envelope { job: record.accepted(), parameters, put_back: 0 };
+    let envelope = Envelope { job: record.accepted(), parameters, put_back: 0, not_before_ms: None };
     let body = match envelope.to_body() {
         Ok(body) => body,
         Err(error) => return End::error(400, format!("the job cannot be written down: {error}")),
@@ -92,6 +92,8 @@ async fn run(worker: &Worker, queue: &QueueName, message: Message, tenure: Tenur
             Postponed::UnknownTool | Postponed::LaterVersion => {
                 End::error(503, "this worker has another manifest, or is of another version")
             }
+            // What is invoked now was never told to wait.
+            Postponed::NotDue => End::error(500, "the job is not due"),
             Postponed::LeaseHeld => End::error(409, format!("the job `{id}` is running already")),
             Postponed::HandedBack => End::error(503, "Insufficient time remaining"),
             Postponed::Retry => ended(worker, id).await,

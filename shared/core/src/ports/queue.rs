@@ -138,6 +138,8 @@ pub struct Message {
 pub enum Postponed {
     /// The job's next attempt is due later; its row says why.
     Retry,
+    /// The job's first attempt is due later, as it was submitted with a delay.
+    NotDue,
     /// Another delivery of the same job holds the lease.
     LeaseHeld,
     /// The tool's breaker is open.
@@ -161,6 +163,7 @@ impl Postponed {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Retry => "retry",
+            Self::NotDue => "not_due",
             Self::LeaseHeld => "lease_held",
             Self::BreakerOpen => "breaker_open",
             Self::RateLimited => "rate_limited",

@@ -193,7 +193,7 @@ impl JobQueue for Embedded {
         QueueLimits {
             batch: BATCH_MAX,
             body_bytes: BODY_MAX_BYTES,
-            delay_ms: limits::SEND_DELAY_MAX_MS,
+            delay_ms: limits::DELAY_MAX_MS,
             visibility_ms: limits::POSTPONE_MAX_MS,
             gather_ms: 0,
         }
@@ -352,8 +352,8 @@ fn check(message: &NewMessage) -> Result<(), EntryError> {
     if message.body.is_empty() || message.body.len() > BODY_MAX_BYTES {
         return error(format!("the body has {} bytes, expected 1 to {BODY_MAX_BYTES}", message.body.len()));
     }
-    if message.delay_ms > limits::SEND_DELAY_MAX_MS {
-        return error(format!("the delay is {} ms, at most {}", message.delay_ms, limits::SEND_DELAY_MAX_MS));
+    if message.delay_ms > limits::DELAY_MAX_MS {
+        return error(format!("the delay is {} ms, at most {}", message.delay_ms, limits::DELAY_MAX_MS));
     }
     Ok(())
 }

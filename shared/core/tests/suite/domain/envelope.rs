@@ -34,8 +34,8 @@ fn error_of(body: &str) -> String {
     Envelope::parse(body).unwrap_err().to_string()
 }
 
-/// Every version ever written stays readable. What is written again says the same, and in the present version the same
-/// to the byte.
+/// Every version ever written stays readable. What is written again says the same, and in the present versions the same
+/// to the byte: the last one but one is written as long as it says it all.
 #[test]
 fn fixtures_stay_readable_and_stable() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/envelopes");
@@ -48,7 +48,7 @@ fn fixtures_stay_readable_and_stable() {
         let again = envelope.to_body().unwrap();
         assert_eq!(Envelope::parse(&again).unwrap(), envelope, "{}", path.display());
         let name = path.file_name().unwrap().to_str().unwrap();
-        assert!(again == body || !name.starts_with("v3-"), "{name}: {again}");
+        assert!(again == body || name.starts_with("v1-") || name.starts_with("v2-"), "{name}: {again}");
         names.push(name.to_owned());
     }
     names.sort();
@@ -63,6 +63,7 @@ fn fixtures_stay_readable_and_stable() {
             "v2-retry.json",
             "v3-child.json",
             "v3-retry.json",
+            "v4-delayed.json",
         ]
     );
 }
@@ -99,8 +100,8 @@ fn an_envelope_is_read_as_it_was_meant() {
 
 #[test]
 fn a_later_version_is_refused_by_its_number() {
-    let expected = "the envelope has version 4, this worker reads up to 3: update the worker";
-    let bodies = [with("v", json!(4)), json!({"v": 4}), json!({"v": 4, "steps": [], "job_id": 7})];
+    let expected = "the envelope has version 5, this worker reads up to 4: update the worker";
+    let bodies = [with("v", json!(5)), json!({"v": 5}), json!({"v": 5, "steps": [], "job_id": 7})];
     for body in bodies {
         assert_eq!(error_of(&body.to_string()), expected, "{body}");
     }
@@ -203,8 +204,13 @@ fn any_parameters() -> impl Strategy<Value = Parameters> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(job in any_job(), parameters in any_parameters(), put_back in 0..11_u32) {
-        let envelope = Envelope { job, parameters, put_back };
+    fn what_is_written_is_read(
+        job in any_job(),
+        parameters in any_parameters(),
+        put_back in 0..11_u32,
+        not_before_ms in any::<Option<u64>>(),
+    ) {
+        let envelope = Envelope { job, parameters, put_back, not_before_ms };
         let body = envelope.to_body().unwrap();
         let read = Envelope::parse(&body).unwrap();
         prop_assert_eq!(&read, &envelope);

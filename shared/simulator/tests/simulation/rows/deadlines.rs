@@ -12,8 +12,9 @@ use gantz_core::ports::{JobStore, NewMessage};
 use gantz_core::spec::JobSpec;
 use gantz_dispatcher::Submitted;
 use gantz_simulator::callers::job_id;
-use gantz_simulator::fleet::{self, dispatcher, lane};
+use gantz_simulator::fleet::{self, FleetPlan, dispatcher, lane};
 use gantz_simulator::run::{in_world, settled};
+use gantz_simulator::scenario::{Mode, RECOVERY_BOUND_MS};
 use gantz_simulator::tool::{ActEnd, Script};
 use gantz_simulator::{JobPlan, Process, Scenario};
 use gantz_testkit::fault_table::{Level, fault};
@@ -50,6 +51,21 @@ fn a_deadline_ends_a_job_in_the_queue_and_one_that_runs() {
         assert_eq!(aborted, [job_id("running-1")], "its tool was stopped");
     }
     shown.in_runs(20, "one job never started, the other's tool was stopped");
+}
+
+/// Longer than a queue delays a message, and longer than a message may stay invisible.
+#[test]
+fn a_job_delayed_for_days_runs_when_it_is_due() {
+    const DELAY_MS: u64 = 30 * 60 * 60 * 1_000;
+    for (seed, fleet) in [FleetPlan::pools(), FleetPlan::functions()].into_iter().enumerate() {
+        let job = JobPlan { delay_ms: DELAY_MS, ..JobPlan::new("delayed-1", "pay", Script::done(10)) };
+        let mode = Mode::Liveness { faults_ms: DELAY_MS, bound_ms: RECOVERY_BOUND_MS };
+        let report = super::fine(&Scenario { fleet, mode, ..Scenario::calm(seed as u64, vec![job]) });
+        let row = row(&report, "delayed-1");
+        assert_eq!((row.status, row.attempt), (JobStatus::Succeeded, 1));
+        assert!(row.started_at_ms.unwrap() >= row.created_at_ms + DELAY_MS, "{row:?}");
+        assert_eq!(starts(&report, &row.id).len(), 1);
+    }
 }
 
 /// The row is deleted 48 hours after its time. Until its time a repetition finds the job; after it nobody sees it, and the
