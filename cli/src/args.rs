@@ -312,6 +312,9 @@ pub(crate) struct Deploy {
 /// How to delete a stack.
 #[derive(Debug, Args)]
 pub(crate) struct Destroy {
+    /// Its table and buckets too, with all jobs, results and uploads.
+    #[arg(long)]
+    pub(crate) delete_data: bool,
     /// Yes, delete it.
     #[arg(long)]
     pub(crate) yes: bool,

@@ -1,8 +1,10 @@
 //! `gantz deploy` and `gantz destroy`: the fleet as a stack on AWS.
 //!
 //! Programs are found or built ([`programs`]), packed with the project ([`package`]), stored by the hash of their content,
-//! and named in the template's parameters; the rest is CloudFormation's work, shown as it happens ([`watch`]).
+//! and named in the template's parameters; the rest is CloudFormation's work, shown as it happens ([`watch`]). The
+//! way back is [`mod@destroy`].
 
+mod destroy;
 mod package;
 mod programs;
 mod watch;
@@ -11,14 +13,15 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gantz_aws::stack::{Artifacts, ChangeSet, Stack, Stacks, Wanted};
+use gantz_aws::stack::{Artifacts, Change, Stack, Stacks, Wanted};
 use gantz_core::ids::sha256_hex;
 use gantz_core::manifest::Manifest;
 use serde_json::json;
 
+pub(crate) use self::destroy::destroy;
 use self::package::Files;
 use self::programs::Programs;
-use crate::args::{Architecture, Deploy, Destroy, Format};
+use crate::args::{Architecture, Deploy, Format};
 use crate::error::CliError;
 use crate::project::Project;
 use crate::shell;
@@ -67,26 +70,6 @@ pub(crate) async fn deploy(project: &Project, options: Deploy, format: Format) -
     let stacks = Stacks::new(&session);
     let wanted = Wanted { name, template_url: artifacts.url(&key), parameters, known_parameters };
     apply(&stacks, &wanted, options.dry_run, format).await
-}
-
-/// Deletes the stack of the project.
-pub(crate) async fn destroy(
-    project: &Project,
-    options: Destroy,
-    format: Format,
-) -> Result<ExitCode, CliError> {
-    let name = stack_name(project, &*project.written_manifest()?);
-    let stacks = Stacks::new(&project.aws.session().await);
-    let Some(stack) = stacks.find(&name).await? else {
-        return Err(CliError::failed(format!("there is no stack `{name}`")));
-    };
-    if !options.yes {
-        return Err(CliError::usage(format!("this deletes the stack `{name}` with its queues and messages"))
-            .hint("say so with `--yes`; what its template retains stays"));
-    }
-    delete(&stacks, &name, &stack, format).await?;
-    report(&stacks, &name, "DELETE_COMPLETE", &BTreeMap::new(), format)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// A package to be stored.
@@ -152,15 +135,26 @@ async fn apply(
     format: Format,
 ) -> Result<ExitCode, CliError> {
     let name = &wanted.name;
-    clear_stillborn(stacks, name, format).await?;
+    let mut now = stacks.find(name).await?;
+    if let Some(stillborn) = now.take_if(|stack| stack.is_stillborn()) {
+        let status = &stillborn.status;
+        note(&format!("the stack `{name}` is {status}: it was never complete, and is removed first"));
+        if dry_run {
+            // Until then, CloudFormation works out no change.
+            show_changes(&[removal(name)], dry_run, format)?;
+            note("then everything is created");
+            return Ok(ExitCode::SUCCESS);
+        }
+        delete(stacks, name, &stillborn, format).await?;
+    }
     let since_ms = shell::clock().now_ms();
-    let Some(change) = stacks.prepare(wanted, &format!("gantz-{since_ms}")).await? else {
+    let Some(change) = stacks.prepare(wanted, now.as_ref(), &format!("gantz-{since_ms}")).await? else {
         note("nothing to change");
-        let outputs = stacks.find(name).await?.map(|stack| stack.outputs).unwrap_or_default();
+        let outputs = now.map(|stack| stack.outputs).unwrap_or_default();
         report(stacks, name, "UNCHANGED", &outputs, format)?;
         return Ok(ExitCode::SUCCESS);
     };
-    show_changes(&change, dry_run, format)?;
+    show_changes(&change.changes, dry_run, format)?;
     if dry_run {
         stacks.discard(&change).await?;
         return Ok(ExitCode::SUCCESS);
@@ -175,13 +169,6 @@ async fn apply(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes a stack whose creation failed and was rolled back: nothing is in it, and nothing can be made of it.
-async fn clear_stillborn(stacks: &Stacks, name: &str, format: Format) -> Result<(), CliError> {
-    let Some(stack) = stacks.find(name).await?.filter(Stack::is_stillborn) else { return Ok(()) };
-    note(&format!("the stack `{name}` is {}: it was never complete, and is removed first", stack.status));
-    delete(stacks, name, &stack, format).await
-}
-
 async fn delete(stacks: &Stacks, name: &str, stack: &Stack, format: Format) -> Result<(), CliError> {
     let since_ms = shell::clock().now_ms();
     stacks.delete(name).await?;
@@ -192,13 +179,23 @@ async fn delete(stacks: &Stacks, name: &str, stack: &Stack, format: Format) -> R
     }
 }
 
-fn show_changes(change: &ChangeSet, dry_run: bool, format: Format) -> Result<(), CliError> {
+/// That the whole stack is removed.
+fn removal(name: &str) -> Change {
+    Change {
+        action: "Remove".into(),
+        resource: name.to_owned(),
+        kind: "AWS::CloudFormation::Stack".into(),
+        replacement: None,
+    }
+}
+
+fn show_changes(changes: &[Change], dry_run: bool, format: Format) -> Result<(), CliError> {
     if format != Format::Table {
         // The one document on stdout is the outcome; of a dry run, that is the changes.
-        return if dry_run { print_json(&json!({ "changes": change.changes }), format) } else { Ok(()) };
+        return if dry_run { print_json(&json!({ "changes": changes }), format) } else { Ok(()) };
     }
     let mut rows = table(["CHANGE", "RESOURCE", "TYPE", "REPLACED"]);
-    for change in &change.changes {
+    for change in changes {
         let replaced = change.replacement.as_deref().filter(|replacement| *replacement != "False");
         rows.add_row([&change.action, &change.resource, &change.kind, replaced.unwrap_or_default()]);
     }

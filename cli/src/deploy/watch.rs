@@ -28,7 +28,22 @@ impl End {
             (None, None) => String::new(),
         };
         CliError::failed(format!("the stack `{name}` is {}{reason}", stack.status))
-            .hint("mend what it names and deploy again; what was there before is as it was")
+            .hint(next_step(&stack.status, name))
+    }
+}
+
+/// What to do about a stack that is not as it should be.
+fn next_step(status: &str, name: &str) -> String {
+    match status {
+        "ROLLBACK_COMPLETE" => "mend what it names and deploy again; what was begun is gone".into(),
+        "UPDATE_ROLLBACK_COMPLETE" => {
+            "mend what it names and deploy again; what was there before is as it was".into()
+        }
+        "UPDATE_ROLLBACK_FAILED" => format!(
+            "mend what it names, then `aws cloudformation continue-update-rollback --stack-name {name}`, then deploy again"
+        ),
+        "DELETE_FAILED" => "mend what it names, and `gantz destroy` again".into(),
+        _ => "look at its events in CloudFormation; `gantz destroy` removes it, and its data stays".into(),
     }
 }
 
@@ -76,4 +91,23 @@ fn line(event: &StackEvent) -> String {
         .unwrap_or_default();
     let (at, status) = (moment(event.at_ms), &event.status);
     format!("{at}  {status:<28}  {}  {}{reason}", event.resource, event.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_follows_from_what_became_of_it() {
+        for (status, says) in [
+            ("ROLLBACK_COMPLETE", "deploy again; what was begun is gone"),
+            ("UPDATE_ROLLBACK_COMPLETE", "what was there before is as it was"),
+            ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name tools"),
+            ("DELETE_FAILED", "`gantz destroy` again"),
+            ("CREATE_FAILED", "`gantz destroy` removes it"),
+        ] {
+            let told = next_step(status, "tools");
+            assert!(told.contains(says), "{status}: {told}");
+        }
+    }
 }

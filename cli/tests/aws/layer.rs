@@ -69,5 +69,8 @@ async fn a_function_of_a_manifest_and_scripts_runs_on_the_layer() {
     assert_eq!(text(&row, "status"), "SUCCEEDED", "{row:?}");
 
     let destroyed = fleet.gantz(&["destroy", "--stack", "layered", "--yes", "--output", "json"]);
-    assert_eq!(success(&destroyed)["status"], "DELETE_COMPLETE");
+    let destroyed = success(&destroyed);
+    assert_eq!(destroyed["status"], "DELETE_COMPLETE");
+    assert_eq!(destroyed["kept"][0], json!({"kind": "table", "name": table}), "{destroyed}");
+    assert!(fleet.row_of(table, "layered-0001").await.is_some());
 }

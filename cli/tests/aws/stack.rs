@@ -228,6 +228,32 @@ async fn a_stack_is_changed_after_a_look_at_what_would_change() {
     let changed = deploy(&debug);
     assert_eq!(changed["status"], "UPDATE_COMPLETE");
     assert_eq!((level(&changed["outputs"]).await.as_str(), before.as_str()), ("debug", "info"));
-    let destroyed = fleet.gantz(&["destroy", "--stack", STACK, "--yes", "--output", "json"]);
-    assert_eq!(success(&destroyed)["status"], "DELETE_COMPLETE");
+    is_destroyed_with_its_data(STACK, &changed["outputs"]).await;
+}
+
+/// `destroy` says what it would delete before it is confirmed, and with `--delete-data` leaves nothing.
+async fn is_destroyed_with_its_data(stack: &str, outputs: &Value) {
+    let fleet = fleet();
+    let s3 = fleet.s3().await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&fleet.aws().await);
+    let [table, uploads] = ["TableName", "UploadsBucket"].map(|name| outputs[name].as_str().unwrap());
+    // More than one page of a listing.
+    for n in 0..1_100 {
+        s3.put_object().bucket(uploads).key(format!("file {n}")).send().await.unwrap();
+    }
+    let destroy = ["destroy", "--stack", stack, "--delete-data", "--output", "json"];
+    let refused = fleet.gantz(&destroy);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success(), "{told}");
+    assert!(told.contains(&format!("and all that is in table {table}, bucket {stack}-")), "{told}");
+
+    let destroyed = success(&fleet.gantz(&[&destroy[..], &["--yes"]].concat()));
+    assert_eq!((&destroyed["status"], &destroyed["kept"]), (&json!("DELETE_COMPLETE"), &json!([])));
+    let deleted = destroyed["deleted"].as_array().unwrap();
+    assert_eq!(deleted.len(), 3, "a table and two buckets: {deleted:?}");
+    assert!(dynamodb.describe_table().table_name(table).send().await.is_err());
+    assert!(s3.head_bucket().bucket(uploads).send().await.is_err());
+    let destroyed = fleet.gantz(&["destroy", "--stack", stack, "--yes"]);
+    let told = String::from_utf8_lossy(&destroyed.stderr);
+    assert!(told.contains(&format!("there is no stack `{stack}`")), "{told}");
 }

@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use gantz_testkit::scripted::{Answer, Scripted};
+use serde_json::json;
 
-use crate::support::Project;
+use crate::support::{Project, Ran};
 
 #[tokio::test]
 async fn without_source_or_programs_it_says_what_to_give() {
@@ -124,15 +125,6 @@ fn stack(status: &str) -> Answer {
     xml("DescribeStacks", &format!("<Stacks><member>{member}</member></Stacks>"))
 }
 
-fn no_stack() -> Answer {
-    let error = "<Code>ValidationError</Code><Message>Stack with id trial does not exist</Message>";
-    Answer::Says(
-        400,
-        Vec::new(),
-        format!("<ErrorResponse><Error>{error}</Error></ErrorResponse>").into_bytes(),
-    )
-}
-
 /// Events, given oldest first: each a resource, its status and why.
 fn events(events: &[(&str, &str, &str)]) -> Answer {
     let member = |(n, (resource, status, reason)): (usize, &(&str, &str, &str))| {
@@ -147,53 +139,51 @@ fn events(events: &[(&str, &str, &str)]) -> Answer {
     xml("DescribeStackEvents", &format!("<StackEvents>{members}</StackEvents>"))
 }
 
+/// What is answered before CloudFormation is asked: whose account it is, the bucket, its settings, and all that has to be
+/// in it.
+fn all_is_uploaded() -> impl Iterator<Item = Answer> {
+    let there = || Answer::Says(200, Vec::new(), Vec::new());
+    [xml("GetCallerIdentity", "<Account>123456789012</Account>")]
+        .into_iter()
+        .chain((0..7).map(move |_| there()))
+}
+
+/// `deploy` of empty programs.
+async fn deployed(project: &Project, scripted: &Scripted, more: &[&str]) -> Ran {
+    for program in ["gantz-dispatcher", "gantz-worker", "gantz-dead-letter"] {
+        project.write(&format!("programs/{program}"), "");
+    }
+    let words = ["deploy", "--artifacts", "programs", "--region", "us-east-1", "--endpoint-url"];
+    let mut command = project.command(&[&words[..], &[&scripted.endpoint], more].concat());
+    command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
+    project.run(command).await
+}
+
 /// A deployment that fails says which resource failed first and why, whatever its format; what a first one leaves behind
 /// is removed by the next.
 #[tokio::test]
 async fn it_says_which_resource_failed_and_clears_away_what_never_was_complete() {
     for format in ["table", "json"] {
         let project = Project::trial();
-        for program in ["gantz-dispatcher", "gantz-worker", "gantz-dead-letter"] {
-            project.write(&format!("programs/{program}"), "");
-        }
-        let there = || Answer::Says(200, Vec::new(), Vec::new());
-        let scripted = Scripted::start(
-            [xml("GetCallerIdentity", "<Account>123456789012</Account>")]
-                .into_iter()
-                // The bucket, its settings, and all that has to be in it.
-                .chain((0..7).map(|_| there()))
-                .chain([
-                    stack("ROLLBACK_COMPLETE"),
-                    xml("DeleteStack", ""),
-                    stack("DELETE_COMPLETE"),
-                    events(&[]),
-                    no_stack(),
-                    xml("CreateChangeSet", "<Id>change</Id><StackId>arn:stack</StackId>"),
-                    xml("DescribeChangeSet", "<Status>CREATE_COMPLETE</Status><Changes></Changes>"),
-                    xml("DescribeChangeSet", "<Status>CREATE_COMPLETE</Status><Changes></Changes>"),
-                    xml("ExecuteChangeSet", ""),
-                    stack("ROLLBACK_COMPLETE"),
-                    events(&[
-                        ("PlanQueue", "CREATE_IN_PROGRESS", ""),
-                        ("PlanQueue", "CREATE_FAILED", "the name is taken"),
-                        ("IngestQueue", "CREATE_FAILED", "Resource creation cancelled"),
-                        ("trial", "ROLLBACK_COMPLETE", ""),
-                    ]),
-                ]),
-        );
-        let words = [
-            "deploy",
-            "--artifacts",
-            "programs",
-            "--region",
-            "us-east-1",
-            "--output",
-            format,
-            "--endpoint-url",
+        let failing = [
+            stack("ROLLBACK_COMPLETE"),
+            xml("DeleteStack", ""),
+            stack("DELETE_COMPLETE"),
+            events(&[]),
+            xml("CreateChangeSet", "<Id>change</Id><StackId>arn:stack</StackId>"),
+            xml("DescribeChangeSet", "<Status>CREATE_COMPLETE</Status><Changes></Changes>"),
+            xml("DescribeChangeSet", "<Status>CREATE_COMPLETE</Status><Changes></Changes>"),
+            xml("ExecuteChangeSet", ""),
+            stack("ROLLBACK_COMPLETE"),
+            events(&[
+                ("PlanQueue", "CREATE_IN_PROGRESS", ""),
+                ("PlanQueue", "CREATE_FAILED", "the name is taken"),
+                ("IngestQueue", "CREATE_FAILED", "Resource creation cancelled"),
+                ("trial", "ROLLBACK_COMPLETE", ""),
+            ]),
         ];
-        let mut command = project.command(&[&words[..], &[&scripted.endpoint]].concat());
-        command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
-        let ran = project.run(command).await;
+        let scripted = Scripted::start(all_is_uploaded().chain(failing));
+        let ran = deployed(&project, &scripted, &["--output", format]).await;
         let told = ran.failed(1);
         assert!(told.contains("it was never complete, and is removed first"), "{ran}");
         let error = "error: the stack `trial` is ROLLBACK_COMPLETE: `PlanQueue` (AWS::SQS::Queue) is CREATE_FAILED: \
@@ -201,4 +191,64 @@ async fn it_says_which_resource_failed_and_clears_away_what_never_was_complete()
         assert!(told.contains(error), "{ran}");
         assert_eq!(told.contains("Resource creation cancelled"), format == "table", "{ran}");
     }
+}
+
+/// A dry run changes nothing, also where a deployment would begin by removing something.
+#[tokio::test]
+async fn a_dry_run_leaves_a_stack_that_was_never_complete() {
+    let project = Project::trial();
+    let scripted = Scripted::start(all_is_uploaded().chain([stack("ROLLBACK_COMPLETE")]));
+    let ran = deployed(&project, &scripted, &["--dry-run"]).await;
+    let told = ran.failed(0);
+    assert!(ran.stdout.contains("Remove  trial") && told.contains("then everything is created"), "{ran}");
+    let asked = scripted.requests();
+    let of_stacks = asked.iter().filter_map(|request| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        body.contains("StackName").then_some(body)
+    });
+    let of_stacks: Vec<_> = of_stacks.collect();
+    assert!(matches!(&of_stacks[..], [one] if one.contains("Action=DescribeStacks")), "{of_stacks:?}");
+}
+
+/// The stack is gone; what it left is found by its ARN, and deleted.
+#[tokio::test]
+async fn data_is_deleted_after_the_stack() {
+    let project = Project::trial();
+    let missing = "<Code>ValidationError</Code><Message>Stack with id trial does not exist</Message>";
+    let missing = format!("<ErrorResponse><Error>{missing}</Error></ErrorResponse>").into_bytes();
+    let deleted = |name: &str, id: &str, day: u8| {
+        format!(
+            "<member><StackName>{name}</StackName><StackId>{id}</StackId><StackStatus>DELETE_COMPLETE</StackStatus>\
+             <CreationTime>2026-01-01T00:00:00Z</CreationTime><DeletionTime>2026-02-0{day}T00:00:00Z</DeletionTime>\
+             </member>"
+        )
+    };
+    let page = |stacks: &[String], token: &str| {
+        let stacks = stacks.concat();
+        xml("ListStacks", &format!("<StackSummaries>{stacks}</StackSummaries>{token}"))
+    };
+    let resource = |kind: &str, name: &str| {
+        format!(
+            "<member><ResourceType>{kind}</ResourceType><PhysicalResourceId>{name}</PhysicalResourceId>\
+             <LogicalResourceId>X</LogicalResourceId><ResourceStatus>DELETE_SKIPPED</ResourceStatus>\
+             <LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp></member>"
+        )
+    };
+    let left = [resource("AWS::DynamoDB::Table", "jobs"), resource("AWS::SQS::Queue", "lane")].concat();
+    let scripted = Scripted::start([
+        Answer::Says(400, Vec::new(), missing),
+        page(&[deleted("trial", "older", 1), deleted("trial", "newest", 3)], "<NextToken>2</NextToken>"),
+        page(&[deleted("trial", "old", 2), deleted("another", "other", 4)], ""),
+        xml("ListStackResources", &format!("<StackResourceSummaries>{left}</StackResourceSummaries>")),
+        Answer::json(&json!({})),
+    ]);
+    let words = ["destroy", "--delete-data", "--yes", "--region", "us-east-1", "--endpoint-url"];
+    let mut command = project.command(&[&words[..], &[&scripted.endpoint]].concat());
+    command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
+    let ran = project.run(command).await;
+    assert!(ran.failed(0).contains("deleted  table jobs"), "{ran}");
+    let [_, _, _, resources, table] = &scripted.requests()[..] else { panic!("five requests") };
+    assert!(String::from_utf8_lossy(&resources.body).contains("StackName=newest"));
+    assert_eq!(table.header("x-amz-target"), Some("DynamoDB_20120810.DeleteTable"));
+    assert_eq!(table.json(), json!({"TableName": "jobs"}));
 }

@@ -3,6 +3,7 @@
 //! Every change goes through a change set, so that what will happen can be shown before it does.
 
 mod artifacts;
+mod retained;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use gantz_core::ports::{PortError, PortResult};
 
 pub use self::artifacts::Artifacts;
+pub use self::retained::Retained;
 use crate::error::port_error;
 use crate::session::Session;
 
@@ -111,9 +113,9 @@ impl Stack {
         matches!(self.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
     }
 
-    /// It was never completely created, and can only be deleted.
+    /// Its creation failed and was rolled back: nothing is in it, and it can only be deleted.
     pub fn is_stillborn(&self) -> bool {
-        matches!(self.status.as_str(), "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED")
+        self.status == "ROLLBACK_COMPLETE"
     }
 
     /// It exists only as a change set that was never executed.
@@ -145,18 +147,24 @@ impl Stacks {
         }
     }
 
-    /// Prepares what makes the stack as wanted, creating it if need be. `None` if nothing is to be changed.
+    /// Prepares what makes the stack as wanted out of what it is `now`, creating it if there is none. `None` if nothing is
+    /// to be changed.
     ///
     /// # Errors
     /// Also when CloudFormation refuses the template or a parameter, with its reason.
-    pub async fn prepare(&self, wanted: &Wanted, change_name: &str) -> PortResult<Option<ChangeSet>> {
-        let stack = self.find(&wanted.name).await?.filter(|stack| !stack.is_reserved());
+    pub async fn prepare(
+        &self,
+        wanted: &Wanted,
+        now: Option<&Stack>,
+        change_name: &str,
+    ) -> PortResult<Option<ChangeSet>> {
+        let stack = now.filter(|stack| !stack.is_reserved());
         let kind = if stack.is_some() { ChangeSetType::Update } else { ChangeSetType::Create };
         let given = wanted.parameters.iter().map(|(key, value)| {
             Parameter::builder().parameter_key(key.as_str()).parameter_value(value.as_str()).build()
         });
-        let has = stack.map(|stack| stack.parameters).unwrap_or_default();
-        let kept = has.iter().filter(|key| {
+        let has = stack.map(|stack| &stack.parameters);
+        let kept = has.into_iter().flatten().filter(|key| {
             wanted.known_parameters.contains(*key) && !wanted.parameters.contains_key(key.as_str())
         });
         let kept =

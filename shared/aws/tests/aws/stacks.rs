@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gantz_aws::Session;
-use gantz_aws::stack::{Stacks, Wanted};
+use gantz_aws::stack::{ChangeSet, Stacks, Wanted};
+use gantz_core::ports::PortResult;
 use gantz_testkit::scripted::{Answer, Scripted};
 
 fn xml(action: &str, result: &str) -> Answer {
@@ -43,6 +44,13 @@ async fn stacks(scripted: &Scripted) -> Stacks {
     Stacks::new(&Session::emulated(scripted.endpoint.clone()).await)
 }
 
+/// The change to what is wanted from what the stack is now.
+async fn prepared(scripted: &Scripted) -> PortResult<Option<ChangeSet>> {
+    let stacks = stacks(scripted).await;
+    let now = stacks.find("tools").await?;
+    stacks.prepare(&wanted(), now.as_ref(), "change").await
+}
+
 fn wanted() -> Wanted {
     Wanted {
         name: "tools".into(),
@@ -70,7 +78,7 @@ fn actions(scripted: &Scripted) -> Vec<String> {
 async fn a_stack_keeps_the_parameters_that_are_not_given() {
     let has = stack("UPDATE_COMPLETE", &["Given", "Remembered", "Abolished"]);
     let scripted = Scripted::start([has, created(), worked_out("CREATE_COMPLETE", "")]);
-    let change = stacks(&scripted).await.prepare(&wanted(), "change").await.unwrap();
+    let change = prepared(&scripted).await.unwrap();
     assert!(change.is_some());
     let create = &asked(&scripted)[1];
     let said: BTreeSet<_> = (1..=9)
@@ -97,7 +105,7 @@ async fn what_is_refused_leaves_nothing_behind() {
         stack("REVIEW_IN_PROGRESS", &[]),
         xml("DeleteStack", ""),
     ]);
-    let error = stacks(&scripted).await.prepare(&wanted(), "change").await.unwrap_err();
+    let error = prepared(&scripted).await.unwrap_err();
     assert_eq!(error.to_string(), "the change was refused: Template error: no such resource");
     let expected = [
         "DescribeStacks",
@@ -121,6 +129,34 @@ async fn a_change_of_nothing_is_none() {
         xml("DeleteChangeSet", ""),
         stack("UPDATE_COMPLETE", &[]),
     ]);
-    assert!(stacks(&scripted).await.prepare(&wanted(), "change").await.unwrap().is_none());
+    assert!(prepared(&scripted).await.unwrap().is_none());
     assert_eq!(actions(&scripted).last().unwrap(), "DescribeStacks", "the stack is not deleted");
+}
+
+/// S3 answers 200 when it refuses to delete objects. It is asked no second time, or that would never end.
+#[tokio::test]
+async fn data_that_may_not_be_deleted_is_named() {
+    let bucket = "<member><ResourceType>AWS::S3::Bucket</ResourceType><PhysicalResourceId>uploads</PhysicalResourceId>\
+                  <LogicalResourceId>Uploads</LogicalResourceId><ResourceStatus>CREATE_COMPLETE</ResourceStatus>\
+                  <LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp></member>";
+    let says = |body: &str| Answer::Says(200, Vec::new(), body.as_bytes().to_vec());
+    let resources = format!("<StackResourceSummaries>{bucket}</StackResourceSummaries>");
+    let scripted = Scripted::start([
+        xml("ListStackResources", &resources),
+        says(
+            "<ListVersionsResult><Version><Key>a report</Key><VersionId>v 1</VersionId></Version></ListVersionsResult>",
+        ),
+        says(
+            "<DeleteResult><Error><Key>a report</Key><Code>AccessDenied</Code><Message>it is locked</Message></Error>\
+             </DeleteResult>",
+        ),
+    ]);
+    let retained = stacks(&scripted).await.retained("tools").await.unwrap();
+    let session = Session::emulated(scripted.endpoint.clone()).await;
+    let [bucket] = &retained[..] else { panic!("one bucket: {retained:?}") };
+    let error = bucket.delete(&session, |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("s3://uploads/a report stays: it is locked"), "{error}");
+    let [_, _, delete] = &scripted.requests()[..] else { panic!("three requests") };
+    let asked = String::from_utf8(delete.body.clone()).unwrap();
+    assert!(asked.contains("<VersionId>v 1</VersionId>"), "that version: {asked}");
 }
