@@ -56,7 +56,7 @@ pub(super) fn detect(name: &str, head: &[u8], whole: bool) -> Detected {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     if head.is_empty() {
         // Nothing is no JSON document, and says so.
-        let kind = if JSON.contains(&extension) { Kind::Json } else { Kind::Plain };
+        let kind = if extension::JSON.contains(&extension) { Kind::Json } else { Kind::Plain };
         return Detected { media_type: "inode/x-empty", kind, charset, extension_mismatch: false };
     }
     let by_mark = magic::media_type(head, is_text);
@@ -110,11 +110,14 @@ fn binary_kind(media_type: &str) -> Kind {
     }
 }
 
-/// Extensions of JSON documents.
-const JSON: [&str; 5] = ["json", "geojson", "ipynb", "webmanifest", "har"];
-
 /// Kinds of text: by the name, in lower case, where it tells, else by the content.
 fn text_kind(name: &str, extension: &str, head: &[u8], whole: bool) -> (&'static str, Kind) {
+    // What is saved instead of data when a server answers with an error.
+    if extension::DATA.contains(&extension)
+        && let Some(markup) = markup(head)
+    {
+        return (markup, Kind::Plain);
+    }
     match extension {
         "csv" => return ("text/csv", Kind::Table { delimiter: table::sniff(head, whole, b',') }),
         "tsv" | "tab" => {
@@ -124,10 +127,10 @@ fn text_kind(name: &str, extension: &str, head: &[u8], whole: bool) -> (&'static
             );
         }
         "jsonl" | "ndjson" => return ("application/x-ndjson", Kind::JsonLines),
-        _ if JSON.contains(&extension) && json::looks_like_lines(head) => {
+        _ if extension::JSON.contains(&extension) && json::looks_like_lines(head) => {
             return ("application/x-ndjson", Kind::JsonLines);
         }
-        _ if JSON.contains(&extension) => return ("application/json", Kind::Json),
+        _ if extension::JSON.contains(&extension) => return ("application/json", Kind::Json),
         _ => {}
     }
     if let Some(language) = languages::by_name(name, extension).or_else(|| languages::by_shebang(head)) {
@@ -152,16 +155,21 @@ const PROSE: &[(&[&str], &str)] = &[
     (&["pem", "crt"], "application/x-pem-file"),
 ];
 
-fn sniff_text(head: &[u8], whole: bool) -> (&'static str, Kind) {
+/// The kind of markup that a text begins as.
+fn markup(head: &[u8]) -> Option<&'static str> {
     let start = head.trim_ascii_start();
     let begins =
         |mark: &str| start.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark.as_bytes()));
     if begins("<?xml") || begins("<svg") {
         let svg = memchr::memmem::find(head, b"<svg").is_some();
-        return (if svg { "image/svg+xml" } else { "application/xml" }, Kind::Plain);
+        return Some(if svg { "image/svg+xml" } else { "application/xml" });
     }
-    if begins("<!doctype html") || begins("<html") {
-        return ("text/html", Kind::Plain);
+    (begins("<!doctype html") || begins("<html")).then_some("text/html")
+}
+
+fn sniff_text(head: &[u8], whole: bool) -> (&'static str, Kind) {
+    if let Some(markup) = markup(head) {
+        return (markup, Kind::Plain);
     }
     if json::looks_like_lines(head) {
         return ("application/x-ndjson", Kind::JsonLines);

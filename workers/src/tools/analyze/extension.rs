@@ -7,8 +7,18 @@ pub(super) fn mismatches(extension: &str, media_type: &str, is_text: bool) -> bo
     if let Some((_, promised)) = MARKED.iter().find(|(extensions, _)| extensions.contains(&extension)) {
         return !promised.contains(&media_type);
     }
+    if DATA.contains(&extension) && MARKUP.contains(&media_type) {
+        return true;
+    }
     TEXTUAL.contains(&extension) && !is_text
 }
+
+/// Extensions of JSON documents.
+pub(super) const JSON: [&str; 5] = ["json", "geojson", "ipynb", "webmanifest", "har"];
+/// Extensions of data in text, which is no markup.
+pub(super) const DATA: [&str; 10] =
+    ["json", "geojson", "ipynb", "webmanifest", "har", "jsonl", "ndjson", "csv", "tsv", "tab"];
+const MARKUP: [&str; 3] = ["text/html", "application/xml", "image/svg+xml"];
 
 /// Formats that announce themselves, by extension.
 #[rustfmt::skip]

@@ -11,7 +11,7 @@ use self::column::ColumnSummary;
 pub(super) use self::sniff::{sniff, sniff_certain};
 use self::value::{Value, classify};
 use super::limits::{CELL_BYTES, COLUMNS_MAX, LINE_NUMBERS_MAX};
-use super::report::Table;
+use super::report::{ColumnKind, Table};
 
 /// Sums up a table that comes in pieces.
 #[derive(Debug)]
@@ -107,10 +107,18 @@ impl TableCounter {
         }
     }
 
-    /// A header has a different, non-empty text in every column. A single row of texts is taken for one, too.
+    /// A header has a different text in every column. A single row of texts is taken for one, too. Where names are missing
+    /// or repeated, one of them stands above values that are no texts.
     fn first_row_is_header(&self) -> bool {
         let mut names: Vec<&[u8]> = self.first_row.iter().map(|cell| cell.trim_ascii()).collect();
-        let all_texts = !names.is_empty() && names.iter().all(|name| classify(name) == Value::Text);
+        let is_text = |name: &[u8]| classify(name) == Value::Text;
+        let above_no_text = |(name, column): (&&[u8], &ColumnSummary)| {
+            is_text(name) && !matches!(column.kind(), ColumnKind::Text | ColumnKind::Empty)
+        };
+        if names.iter().zip(&self.columns).any(above_no_text) {
+            return names.iter().all(|name| name.is_empty() || is_text(name));
+        }
+        let all_texts = !names.is_empty() && names.iter().all(|name| is_text(name));
         names.sort_unstable();
         all_texts && names.windows(2).all(|pair| pair[0] != pair[1])
     }

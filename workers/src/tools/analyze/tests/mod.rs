@@ -2,6 +2,7 @@
 
 mod archives;
 mod cases;
+mod corpus;
 mod data;
 mod images;
 mod properties;
@@ -44,6 +45,10 @@ fn difference(report: &Value, expect: &Value, at: &str) -> Option<String> {
         (Value::Object(report), Value::Object(expect)) => expect.iter().find_map(|(key, expect)| {
             difference(report.get(key).unwrap_or(&Value::Null), expect, &format!("{at}/{key}"))
         }),
+        (Value::Array(report), Value::Array(expect)) if report.len() == expect.len() => {
+            let mut items = report.iter().zip(expect).enumerate();
+            items.find_map(|(n, (report, expect))| difference(report, expect, &format!("{at}/{n}")))
+        }
         _ => (report != expect).then(|| format!("{at} is {report}, expected {expect}")),
     }
 }
