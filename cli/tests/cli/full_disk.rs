@@ -23,6 +23,51 @@ rm disk/ballast
 wait $!
 "#;
 
+/// A script in a name space of its own.
+fn in_space(project: &Project, script: &str) -> Command {
+    let gantz = project.command(&[]);
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+    command.current_dir(project.path("")).env("DISK", DISK).env("BALLAST", BALLAST);
+    command.env("GANTZ", gantz.get_program()).env("HOME", project.path("")).env("NO_COLOR", "1");
+    command
+}
+
+fn may_mount(project: &Project) -> bool {
+    let tried = in_space(project, "mount -t tmpfs none disk").output();
+    let may = tried.is_ok_and(|tried| tried.status.success());
+    if !may {
+        eprintln!("skipped: this machine lets nobody mount a file system of their own");
+    }
+    may
+}
+
+/// A job, a disk without a free page, and what can be done then.
+const FULL: &str = r#"
+mount -t tmpfs -o size="$DISK" none disk || exit 90
+"$GANTZ" run analyze_file --path file --data-dir disk/data > /dev/null || exit 91
+cat /dev/zero > disk/ballast 2> /dev/null
+"$GANTZ" jobs --data-dir disk/data > jobs || exit 92
+"$GANTZ" submit analyze_file --path file --data-dir disk/data 2> refused && exit 93
+rm disk/ballast
+"$GANTZ" run analyze_file --path file --data-dir disk/data > /dev/null || exit 94
+"#;
+
+#[tokio::test]
+async fn it_refuses_submissions_and_is_read() {
+    let project = Project::trial();
+    project.write("file", "text\n");
+    std::fs::create_dir(project.path("disk")).expect("a folder");
+    if !may_mount(&project) {
+        return;
+    }
+    project.run(in_space(&project, FULL)).await.ok();
+    let refused = project.read("refused").expect("an error");
+    let says = "error: the disk is full: nothing can be recorded until there is room";
+    assert!(refused.starts_with(says), "{refused}");
+    assert!(project.read("jobs").expect("a table").contains("SUCCEEDED"));
+}
+
 #[tokio::test]
 async fn it_is_said_once_and_the_batch_goes_on_when_there_is_room() {
     let project = Project::trial();
@@ -30,20 +75,10 @@ async fn it_is_said_once_and_the_batch_goes_on_when_there_is_room() {
         project.write(&format!("files/{n}"), &format!("file {n}\n"));
     }
     std::fs::create_dir(project.path("disk")).expect("a folder");
-    let in_space = |script: &str| {
-        let gantz = project.command(&[]);
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
-        command.current_dir(project.path("")).env("DISK", DISK).env("BALLAST", BALLAST);
-        command.env("GANTZ", gantz.get_program()).env("HOME", project.path("")).env("NO_COLOR", "1");
-        command
-    };
-    let may_mount = in_space("mount -t tmpfs none disk").output();
-    if !may_mount.is_ok_and(|tried| tried.status.success()) {
-        eprintln!("skipped: this machine lets nobody mount a file system of their own");
+    if !may_mount(&project) {
         return;
     }
-    project.run(in_space(SCRIPT)).await.ok();
+    project.run(in_space(&project, SCRIPT)).await.ok();
 
     let log = project.read("log").expect("a log");
     let said: Vec<&str> =

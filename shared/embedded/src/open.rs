@@ -8,12 +8,12 @@ use gantz_core::host::Clock;
 use gantz_core::ids::JobId;
 use gantz_core::limits;
 use gantz_core::ports::PortResult;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::changes::Changes;
 use crate::lock::{Directory, LockError};
 use crate::log::Log;
-use crate::process::{self, JoinError, Membership};
+use crate::process::{self, Membership};
 use crate::queue::{Queues, Scope};
 use crate::room::Room;
 use crate::view::View;
@@ -79,12 +79,24 @@ pub enum OpenError {
         /// The format found.
         found: u32,
     },
-    /// The database failed, for want of room maybe.
+    /// There is no room for what a process writes when it joins. Reading needs none.
+    #[error("the disk is full: nothing can be recorded until there is room ({0})")]
+    Full(rusqlite::Error),
+    /// The database failed.
     #[error("failed to open the database: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(rusqlite::Error),
     /// The file system failed, or the writing thread could not be started.
     #[error("failed to open the data directory: {0}")]
     Io(#[from] std::io::Error),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(error),
+            _ => Self::Database(error),
+        }
+    }
 }
 
 impl Embedded {
@@ -161,14 +173,5 @@ impl Embedded {
 impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Embedded").field("directory", &self.directory).finish_non_exhaustive()
-    }
-}
-
-impl From<JoinError> for OpenError {
-    fn from(error: JoinError) -> Self {
-        match error {
-            JoinError::Database(error) => Self::Database(error),
-            JoinError::Io(error) => Self::Io(error),
-        }
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use gantz_core::ids::JobId;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::open::OpenError;
 use crate::private;
 use crate::queue;
 
@@ -27,7 +28,7 @@ pub(crate) struct Membership {
 
 impl Membership {
     /// Joins. Its row appears after its file is locked, so that nobody takes it for dead.
-    pub(crate) fn join(folder: &Path, connection: &Connection) -> Result<Self, JoinError> {
+    pub(crate) fn join(folder: &Path, connection: &Connection) -> Result<Self, OpenError> {
         private::folder(folder)?;
         let epoch = connection.query_row(
             "INSERT INTO meta (key, value) VALUES ('epoch', 1) \
@@ -43,15 +44,6 @@ impl Membership {
         )?;
         Ok(Self { epoch, _lock: lock })
     }
-}
-
-/// A process could not join the others.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum JoinError {
-    #[error(transparent)]
-    Database(#[from] rusqlite::Error),
-    #[error(transparent)]
-    Io(#[from] io::Error),
 }
 
 /// Whether that process may still be at work.
