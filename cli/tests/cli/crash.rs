@@ -119,7 +119,7 @@ async fn survive(jobs: u32, kills: u32, patience: Duration) {
     rows.extend(fleet.drain(deadline).await);
     assert!(rows.iter().all(|row| row.status == JobStatus::Succeeded), "{rows:?}");
     let view = View::open(&folder.path().join(".gantz")).expect("the database").expect("the database");
-    check_events(&view, &rows, &progress).await;
+    check_events(&view, &rows, Some(&progress)).await;
 }
 
 #[expect(clippy::disallowed_methods, reason = "what is random here is told")]
@@ -128,8 +128,9 @@ fn seed() -> u64 {
 }
 
 /// Every end was published, once or more, always with the same words, and nothing else was.
-async fn check_events(view: &View, singles: &[JobRecord], batch: &BatchProgress) {
-    let ends = singles.iter().filter_map(completion).chain(batch_completion(&batch.batch));
+pub(crate) async fn check_events(view: &View, singles: &[JobRecord], batch: Option<&BatchProgress>) {
+    let batch = batch.and_then(|progress| batch_completion(&progress.batch));
+    let ends = singles.iter().filter_map(completion).chain(batch);
     let ends: BTreeMap<String, Event> = ends.map(|event| (event.job_id.to_string(), event)).collect();
     let (mut told, mut after, mut count) = (BTreeSet::new(), 0, 0);
     loop {
@@ -152,7 +153,7 @@ async fn check_events(view: &View, singles: &[JobRecord], batch: &BatchProgress)
 }
 
 /// Messages that are left in the queues of a directory that nobody owns.
-async fn left_in_queues(folder: &Path) -> u64 {
+pub(crate) async fn left_in_queues(folder: &Path) -> u64 {
     let directory = Directory::create(&folder.join(".gantz")).expect("the data directory");
     let embedded = Embedded::open(directory, machine::clock(), Settings::default()).expect("the database");
     let lane = Lane::default_lane();

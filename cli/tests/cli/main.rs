@@ -9,6 +9,7 @@ mod deploy;
 mod dev;
 mod dlq;
 mod events;
+mod failpoints;
 mod full_disk;
 mod init_check;
 mod jobs;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -82,7 +83,7 @@ impl Process {
         let status = until(&what, async || self.child.try_wait().expect("its state")).await;
         let [stdout, stderr] =
             [&self.stdout, &self.stderr].map(|path| fs::read_to_string(path).expect("UTF-8"));
-        Ran { what: self.what.clone(), code: status.code(), stdout, stderr }
+        Ran { what: self.what.clone(), code: status.code(), signal: status.signal(), stdout, stderr }
     }
 }
 
@@ -99,6 +100,7 @@ impl Drop for Process {
 pub(crate) struct Ran {
     what: String,
     code: Option<i32>,
+    signal: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -123,6 +125,11 @@ impl Ran {
         self.failed(code)
     }
 
+    /// Whether it ended itself by `SIGABRT`.
+    pub(crate) fn was_aborted(&self) -> bool {
+        self.signal == Some(6)
+    }
+
     /// All of stdout as one JSON document.
     pub(crate) fn json(&self) -> Value {
         self.read(&self.stdout)
@@ -142,7 +149,7 @@ impl Ran {
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { what, code, stdout, stderr } = self;
+        let Self { what, code, signal: _, stdout, stderr } = self;
         write!(f, "`{what}` ended with {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
     }
 }

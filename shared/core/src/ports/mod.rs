@@ -7,6 +7,8 @@ mod batches;
 mod blobs;
 mod bytes;
 mod events;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
 mod fleet;
 mod new_objects;
 mod objects;
@@ -49,14 +51,24 @@ impl Ports {
         B: JobStore + BatchStore + JobQueue + BlobStore + EventSink + Limits + 'static,
     {
         let backend = Arc::new(backend);
-        Self {
+        let ports = Self {
             jobs: backend.clone(),
             batches: backend.clone(),
             queue: backend.clone(),
             blobs: backend.clone(),
             events: backend.clone(),
             limits: backend,
-        }
+        };
+        ports.armed()
+    }
+
+    /// Where a test may have the process die: see the module `failpoints`, which nothing has that is built to be used.
+    #[must_use]
+    pub fn armed(self) -> Self {
+        #[cfg(feature = "failpoints")]
+        return failpoints::arm(self);
+        #[cfg(not(feature = "failpoints"))]
+        self
     }
 }
 
