@@ -92,10 +92,13 @@ impl<'m> Working<'m> {
 
     /// The lane's part of a section of the template.
     pub(super) fn part(&self, name: &str) -> String {
-        let id = match self.lane.as_str() {
-            "fast" => "Agent".to_owned(),
-            "bulk" => "Async".to_owned(),
-            other => format!("Lane{}", logical(other)),
+        let (id, named) = match self.lane.as_str() {
+            "fast" => ("Agent".to_owned(), "Fast".to_owned()),
+            "bulk" => ("Async".to_owned(), "Bulk".to_owned()),
+            other => {
+                let id = format!("Lane{}", logical(other));
+                (id.clone(), id)
+            }
         };
         let timeout_s = self.timeout_s();
         let (least, most) = EVENT_SOURCE_CONCURRENCY;
@@ -104,6 +107,7 @@ impl<'m> Working<'m> {
             PIECE,
             &[
                 ("id", &id),
+                ("named", &named),
                 ("worker", &format!("{id}Worker")),
                 ("lane", self.lane.as_str()),
                 ("timeout", &timeout_s.to_string()),

@@ -31,7 +31,9 @@ const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 ///
 /// The stack has roles, so it is made with `CAPABILITY_IAM`. Its outputs are `TableName`, `BlobsBucket`, `UploadsBucket`,
 /// `EventBusName`, `QueueUrlPrefix`, `IngestQueueUrl`, `UndeliveredQueueUrl`, `ApiUrl`, `ScheduleGroupName`,
-/// `ArtifactsVersion`, and the functions' names: `DispatcherFunction`, `DeadLetterFunction`, `AgentWorkerFunction` and so on.
+/// `ArtifactsVersion`, the functions' names, `DispatcherFunction`, `DeadLetterFunction`, `WorkerFunction` (that of the lane of
+/// jobs that name none), and of each lane the queue and the function: `FastQueueUrl` and `AgentWorkerFunction`, `BulkQueueUrl`
+/// and `AsyncWorkerFunction`, `LaneGpuQueueUrl` and `LaneGpuWorkerFunction`.
 pub(crate) fn render(manifest: &Manifest) -> String {
     let lanes = Working::all(manifest);
     let tools: Vec<&ToolSpec> = manifest.tools().collect();

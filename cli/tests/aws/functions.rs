@@ -6,7 +6,9 @@ use std::path::Path;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
+use gantz_testkit::runtime_api::RuntimeApi;
 use serde_json::{Value, json};
+use tokio::process::Command;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -48,6 +50,25 @@ impl Fleet {
             "eventSourceARN": self.queue_arn(queue),
             "awsRegion": "us-east-1",
         })
+    }
+
+    /// A program as AWS Lambda runs it for the function of that name, with the function's package in a folder. It does not
+    /// outlive the test.
+    pub(crate) async fn bootstrap(
+        &self,
+        program: &Path,
+        function: &str,
+        api: &RuntimeApi,
+        package: &Path,
+    ) -> Command {
+        let lambda = aws_sdk_lambda::Client::new(&self.aws().await);
+        let function = lambda.get_function_configuration().function_name(function).send().await.unwrap();
+        let mut command = Command::new(program);
+        command.env_clear().envs(function.environment.unwrap().variables.unwrap());
+        command.envs(self.environment()).envs(api.environment(&function.function_name.unwrap()));
+        command.env("PATH", std::env::var_os("PATH").unwrap()).env("LAMBDA_TASK_ROOT", package);
+        command.current_dir(package).kill_on_drop(true);
+        command
     }
 
     /// Has the stack's function run another program.

@@ -9,7 +9,6 @@ use std::process::Stdio;
 
 use gantz_testkit::runtime_api::RuntimeApi;
 use serde_json::{Value, json};
-use tokio::process::Command;
 use zip::ZipArchive;
 
 use crate::fleet::{Fleet, fleet, success, text};
@@ -52,11 +51,8 @@ async fn a_function_of_a_manifest_and_scripts_runs_on_the_layer() {
     assert_eq!(opt.read_dir().unwrap().count(), 1);
 
     let mut api = RuntimeApi::start().await;
-    let mut worker = Command::new(opt.join("bootstrap"));
-    worker.env_clear().envs(function.environment.unwrap().variables.unwrap());
-    worker.envs(fleet.environment()).envs(api.environment(name)).env("LAMBDA_TASK_ROOT", &task);
-    worker.env("PATH", std::env::var_os("PATH").unwrap());
-    let worker = worker.current_dir(&task).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let mut worker = fleet.bootstrap(&opt.join("bootstrap"), name, &api, &task).await;
+    let worker = worker.stdout(Stdio::null()).spawn().unwrap();
 
     let body = envelope("layered-0001", "echo", "fast", &json!({"text": "from a layer"})).to_string();
     let mut record = fleet.record("lane-fast", "message 1", &body);

@@ -2,6 +2,7 @@
 //! looked at from outside, with plain calls of AWS.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bootstraps;
 mod costs;
 mod events;
 mod failures;
@@ -10,6 +11,7 @@ mod functions;
 mod lanes;
 mod layer;
 mod mcp;
+mod outcomes;
 mod records;
 mod roles;
 mod seed;

@@ -21,6 +21,7 @@ mod run;
 mod signals;
 mod startup;
 mod status_result_why;
+mod stopped;
 mod submit;
 mod support;
 mod template;

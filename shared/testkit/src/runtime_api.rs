@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 /// How long a busy machine may take for a start or an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What an invocation may take, as the program is told.
+/// What an invocation may take, unless it is said.
 const INVOCATION: Duration = Duration::from_secs(75);
 
 /// A server for one program, which ends with it.
@@ -38,15 +38,22 @@ struct Desk {
     answers: mpsc::UnboundedSender<Result<Value, Value>>,
     /// How often the program has asked for work.
     asked: watch::Sender<u32>,
+    /// What an invocation may take.
+    allowed: Duration,
 }
 
 impl RuntimeApi {
     /// Listens on a free port of the loopback interface.
     pub async fn start() -> Self {
+        Self::allowing(INVOCATION).await
+    }
+
+    /// As [`RuntimeApi::start`], telling the program that an invocation may take this long. Nobody sees to it.
+    pub async fn allowing(allowed: Duration) -> Self {
         let (events, waiting) = mpsc::unbounded_channel();
         let (answering, answers) = mpsc::unbounded_channel();
         let (asking, asked) = watch::channel(0);
-        let desk = Arc::new(Desk { events: Mutex::new(waiting), answers: answering, asked: asking });
+        let desk = Arc::new(Desk { events: Mutex::new(waiting), answers: answering, asked: asking, allowed });
         let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(respond))
@@ -92,7 +99,7 @@ impl Drop for RuntimeApi {
 async fn next(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
     desk.asked.send_modify(|times| *times += 1);
     let event = desk.events.lock().await.recv().await.unwrap_or_default();
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + INVOCATION;
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + desk.allowed;
     let headers = [
         ("lambda-runtime-aws-request-id", "00000000-0000-4000-8000-000000000001".to_owned()),
         ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
