@@ -102,9 +102,9 @@ async fn a_batch_of_a_buckets_objects() {
 async fn a_batch_of_the_lines_of_an_object() {
     let fleet = fleet();
     let (s3, bucket) = (fleet.s3().await, fleet.output("UploadsBucket"));
-    let put = s3.put_object().bucket(bucket).key("by-hand/lines and more.jsonl");
+    let put = s3.put_object().bucket(bucket).key("lines/lines and more.jsonl");
     put.body(b"{\"n\": 1}\n\n{\"n\": 2}\r\n{\"n\": 3}".to_vec().into()).send().await.unwrap();
-    let place = format!("s3://{bucket}/by-hand/lines and more.jsonl");
+    let place = format!("s3://{bucket}/lines/lines and more.jsonl");
     let done = fleet.ask(&["batch", "echo", "--jsonl", &place, "--id", "by-hand-0003"]);
     assert_eq!(
         (&done["status"], &done["by_status"]),
