@@ -1,4 +1,4 @@
-//! The embedded fleet as `gantz dev` runs it, with a tool that does nothing.
+//! A fleet with a tool that does nothing: the embedded one as `gantz dev` runs it, or one over other ports.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use gantz_core::admit::Origin;
 use gantz_core::ids::Lane;
 use gantz_core::manifest::Manifest;
 use gantz_core::outcome::Outcome;
-use gantz_core::ports::{Limits, Ports};
+use gantz_core::ports::Ports;
 use gantz_core::tool::{Call, Tool};
 use gantz_dispatcher::Dispatcher;
 use gantz_embedded::{Directory, Embedded, Settings};
@@ -56,19 +56,18 @@ pub(crate) struct Working {
 
 impl Fleet {
     pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
-        Self::with(dir, "", |limits| limits)
+        Self::over(Self::embedded(dir)?, dir, "")
     }
 
-    /// A fleet whose tool has this policy, a line of the manifest, and whose limits are wrapped.
-    pub(crate) fn with(
-        dir: &Path,
-        policy: &str,
-        wrap: impl FnOnce(Arc<dyn Limits>) -> Arc<dyn Limits>,
-    ) -> Result<Self, Failure> {
+    /// The ports of a data directory.
+    pub(crate) fn embedded(dir: &Path) -> Result<Ports, Failure> {
+        let embedded = Embedded::open(Directory::create(dir)?, machine::clock(), Settings::default())?;
+        Ok(Ports::of(embedded))
+    }
+
+    /// A fleet whose tool has this policy, a line of the manifest.
+    pub(crate) fn over(ports: Ports, dir: &Path, policy: &str) -> Result<Self, Failure> {
         let (clock, entropy) = (machine::clock(), machine::entropy());
-        let embedded = Embedded::open(Directory::create(dir)?, clock.clone(), Settings::default())?;
-        let mut ports = Ports::of(embedded);
-        ports.limits = wrap(ports.limits);
         let manifest = Arc::new(Manifest::parse("load-test", &format!("{MANIFEST}    {policy}\n"))?);
         let settings = ToolSettings { base_dir: dir.to_owned(), http: HttpClient::new(clock.clone()) };
         let tools = Toolbox::build(&manifest, &Registry::default().with(Noop), &settings)?;

@@ -6,6 +6,7 @@
 mod agent;
 mod ceiling;
 mod cold_start;
+mod emulated;
 mod fleet;
 mod rate;
 mod scale;

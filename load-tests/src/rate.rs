@@ -1,5 +1,5 @@
-//! The fleet's rate limit: several workers on one data directory that share it, at the rate they keep and at the writes
-//! that it takes them.
+//! The fleet's rate limit: several workers on one data directory, or on an emulator of AWS, that share it, at the rate they
+//! keep and at the writes that it takes them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use gantz_testkit::counted_limits::{CountedLimits, Counts};
 
+use crate::emulated::Emulator;
 use crate::fleet::Fleet;
 use crate::single_node::{submit_all, until_drained};
 
@@ -17,7 +18,10 @@ type Failure = Box<dyn std::error::Error>;
 /// How the limit is tried.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Workers, each with a connection of its own to the data directory.
+    /// Over DynamoDB and SQS, of an emulator, which sets a pace of its own.
+    #[arg(long)]
+    emulated: bool,
+    /// Workers, each with connections of its own.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     workers: u32,
     /// Calls a second that they share.
@@ -38,11 +42,16 @@ pub(crate) async fn run(dir: &Path, options: &Options) -> Result<(), Failure> {
     let scratch = tempfile::tempdir_in(dir)?;
     let policy = format!("rate_limit: {{rate: {}/s, scope: fleet}}", options.rate);
     let counts = Arc::new(Counts::default());
-    let fleets: Vec<Fleet> = (0..options.workers)
-        .map(|_| {
-            Fleet::with(scratch.path(), &policy, |inner| Arc::new(CountedLimits::new(inner, counts.clone())))
-        })
-        .collect::<Result<_, _>>()?;
+    let emulator = if options.emulated { Some(Emulator::start().await?) } else { None };
+    let mut fleets = Vec::new();
+    for _ in 0..options.workers {
+        let mut ports = match &emulator {
+            Some(emulator) => emulator.connect().await,
+            None => Fleet::embedded(scratch.path())?,
+        };
+        ports.limits = Arc::new(CountedLimits::new(ports.limits, counts.clone()));
+        fleets.push(Fleet::over(ports, scratch.path(), &policy)?);
+    }
     let Some(first) = fleets.first() else { return Err("there are no workers".into()) };
     let jobs = options.rate * options.seconds;
     submit_all(first, jobs, 64).await?;

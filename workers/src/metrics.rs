@@ -46,6 +46,8 @@ pub enum Measure {
     },
     /// A worker's write was refused, as a later attempt had the job.
     FencedOut,
+    /// A message that nobody can work on was set aside.
+    Quarantined,
     /// So many records of a batch were reported as failed.
     BatchItemFailures(usize),
 }
@@ -143,6 +145,7 @@ fn points(measure: &Measure) -> Vec<(Dimensions, Metric, u64)> {
         ],
         Measure::Deferred { why } => vec![(vec![("Why", (*why).to_owned())], count("Deferred"), 1)],
         Measure::FencedOut => vec![(vec![], count("FencedOut"), 1)],
+        Measure::Quarantined => vec![(vec![], count("Quarantined"), 1)],
         Measure::BatchItemFailures(failures) => {
             vec![(vec![], count("BatchItemFailures"), u64::try_from(*failures).unwrap_or(u64::MAX))]
         }
@@ -192,10 +195,11 @@ mod tests {
             Measure::Finished { status: JobStatus::Succeeded, attempts: 3 },
             Measure::Deferred { why: "retry" },
             Measure::FencedOut,
+            Measure::Quarantined,
             Measure::BatchItemFailures(2),
         ];
         insta::assert_snapshot!(embedded_metrics(&measures, 1_700_000_000_000).join("\n"), @r#"
-        {"Attempts":[1,3],"BatchItemFailures":2,"FencedOut":1,"QueueDelay":40,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"Attempts","Unit":"None"},{"Name":"BatchItemFailures","Unit":"Count"},{"Name":"FencedOut","Unit":"Count"},{"Name":"QueueDelay","Unit":"Milliseconds"}],"Namespace":"Gantz/MCP"}],"Timestamp":1700000000000}}
+        {"Attempts":[1,3],"BatchItemFailures":2,"FencedOut":1,"Quarantined":1,"QueueDelay":40,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"Attempts","Unit":"None"},{"Name":"BatchItemFailures","Unit":"Count"},{"Name":"FencedOut","Unit":"Count"},{"Name":"Quarantined","Unit":"Count"},{"Name":"QueueDelay","Unit":"Milliseconds"}],"Namespace":"Gantz/MCP"}],"Timestamp":1700000000000}}
         {"JobsFinished":2,"Status":"SUCCEEDED","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Status"]],"Metrics":[{"Name":"JobsFinished","Unit":"Count"}],"Namespace":"Gantz/MCP"}],"Timestamp":1700000000000}}
         {"ToolExecutionTime":[12,900,15],"ToolName":"fetch","_aws":{"CloudWatchMetrics":[{"Dimensions":[["ToolName"]],"Metrics":[{"Name":"ToolExecutionTime","Unit":"Milliseconds"}],"Namespace":"Gantz/MCP"}],"Timestamp":1700000000000}}
         {"Success":"False","ToolExecutions":1,"ToolName":"fetch","_aws":{"CloudWatchMetrics":[{"Dimensions":[["ToolName","Success"]],"Metrics":[{"Name":"ToolExecutions","Unit":"Count"}],"Namespace":"Gantz/MCP"}],"Timestamp":1700000000000}}

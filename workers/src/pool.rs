@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::delivery::{Delivery, Disposition, Tenure};
 use crate::lane_switch::{LaneSwitch, SEEN_FOR_MS};
+use crate::metrics::Measure;
 use crate::process::{VISIBILITY_MS, Worker, insist};
 use crate::stop::{Phase, Stop};
 
@@ -189,7 +190,9 @@ pub(crate) async fn carry_out(
         }
         Disposition::Quarantine(reason) => {
             tracing::error!(message_id = message.id, reason, "set a message aside");
-            port.quarantine(queue, message, &reason).await
+            port.quarantine(queue, message, &reason).await?;
+            worker.observer.note(Measure::Quarantined);
+            Ok(())
         }
         Disposition::Leave => Ok(()),
     }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use gantz_core::envelope::{Envelope, EnvelopeError, Parameters};
 use gantz_core::event;
 use gantz_core::host::{Clock, Entropy};
-use gantz_core::job::{JobRecord, JobResult};
+use gantz_core::job::{JobRecord, JobResult, ResultPlace};
 use gantz_core::lifecycle::{
     self, Claim, ClaimVerdict, Ending, FinishVerdict, GiveUpVerdict, Held, Release, ReleaseVerdict,
 };
-use gantz_core::limits::{INLINE_RESULT_MAX_BYTES, LEASE_MS, RESULT_MAX_BYTES, SETTLE_MARGIN_MS};
+use gantz_core::limits::{LEASE_MS, RESULT_MAX_BYTES, SETTLE_MARGIN_MS};
 use gantz_core::manifest::ToolSpec;
 use gantz_core::outcome::{ErrorKind, Failure, JobError, Outcome, Retry};
 use gantz_core::policy::ToolPolicy;
@@ -317,15 +317,18 @@ impl Worker {
     /// The ending of a job that produced `value`: by reference if it is large, a failure if it is too large.
     async fn success(&self, value: Value) -> PortResult<Ending> {
         let text = value.to_string();
-        if text.len() <= INLINE_RESULT_MAX_BYTES {
-            return Ok(Ending::succeeded(JobResult::Inline(value)));
+        match ResultPlace::of(text.len()) {
+            ResultPlace::Row => Ok(Ending::succeeded(JobResult::Inline(value))),
+            ResultPlace::Blob => {
+                let reference = insist(|| put(&*self.ports.blobs, &text)).await?;
+                Ok(Ending::succeeded(JobResult::Ref(reference)))
+            }
+            ResultPlace::Nowhere => {
+                let bytes = text.len();
+                let message = format!("the result has {bytes} bytes, at most {RESULT_MAX_BYTES} are kept");
+                Ok(Ending::failed(JobError::new(ErrorKind::ResultTooLarge, message)))
+            }
         }
-        if text.len() > RESULT_MAX_BYTES {
-            let message = format!("the result has {} bytes, at most {RESULT_MAX_BYTES} are kept", text.len());
-            return Ok(Ending::failed(JobError::new(ErrorKind::ResultTooLarge, message)));
-        }
-        let reference = insist(|| put(&*self.ports.blobs, &text)).await?;
-        Ok(Ending::succeeded(JobResult::Ref(reference)))
     }
 
     async fn finish(&self, delivery: &Delivery<'_>, held: &Held, ending: Ending) -> PortResult<Disposition> {

@@ -117,4 +117,17 @@ mod tests {
         }
         assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_alphanumeric())), "{names:?}");
     }
+
+    #[test]
+    fn the_dashboard_is_json() {
+        let (_, body) = TEMPLATE.split_once("DashboardBody: !Sub |\n").unwrap();
+        let (body, _) = body.split_once("\nOutputs:").unwrap();
+        // Names of the stack and its region, which need no escape.
+        let body: serde_json::Value = serde_json::from_str(&body.replace("${AWS::", "{AWS::")).unwrap();
+        for widget in body["widgets"].as_array().unwrap() {
+            let shown = &widget["properties"];
+            assert!(shown["title"].is_string() && shown["region"] == "{AWS::Region}", "{widget}");
+            assert!(shown["metrics"].as_array().is_some_and(|metrics| !metrics.is_empty()), "{widget}");
+        }
+    }
 }

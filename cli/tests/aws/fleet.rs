@@ -86,6 +86,13 @@ tools:
     timeout: 1h
     parameters:
       n: {type: integer}
+  mixed:
+    description: Say it again after a moment, in a lane that functions and processes work
+    handler: command
+    command: {program: sh, args: ["-c", "sleep 0.3; cat"]}
+    lane: mixed
+    parameters:
+      n: {type: integer}
   limited:
     description: Say it again, once a second
     handler: command

@@ -78,6 +78,16 @@ impl Fleet {
         update.zip_file(Blob::new(self.package(program))).send().await.unwrap();
     }
 
+    /// Has a lane's function work its queue, or not.
+    pub(crate) async fn feed(&self, lane: &str, enabled: bool) {
+        let lambda = aws_sdk_lambda::Client::new(&self.aws().await);
+        let queue = self.queue_arn(&format!("lane-{lane}"));
+        let found = lambda.list_event_source_mappings().event_source_arn(queue).send().await.unwrap();
+        let [source] = found.event_source_mappings() else { panic!("{found:?}") };
+        let update = lambda.update_event_source_mapping().uuid(source.uuid().unwrap());
+        update.enabled(enabled).send().await.unwrap();
+    }
+
     /// Makes a function like the stack's, which has other seconds to answer.
     pub(crate) async fn twin(&self, name: &str, function: &str, program: &Path, seconds: i32) {
         let lambda = aws_sdk_lambda::Client::new(&self.aws().await);

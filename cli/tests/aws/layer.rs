@@ -34,7 +34,7 @@ const HASHED: usize = "-0123456789abcdef.zip".len();
 #[tokio::test]
 async fn a_function_of_a_manifest_and_scripts_runs_on_the_layer() {
     let fleet = fleet();
-    let deployed = fleet.deploy("layered", &["--layer"]);
+    let deployed = fleet.deploy("layered", &["--layer", "--parameter", "Dashboard=true"]);
     let told = String::from_utf8_lossy(&deployed.stderr).into_owned();
     let outputs: Value = success(&deployed)["outputs"].clone();
     let lambda = aws_sdk_lambda::Client::new(&fleet.aws().await);

@@ -110,13 +110,15 @@ async fn children(fleet: &Fleet, batch: &str) -> BTreeMap<String, usize> {
 #[tokio::test]
 async fn a_process_and_the_functions_drain_a_lane_together() {
     let fleet = fleet();
-    let mut first = Process::start(fleet, "first", "fast", "20");
+    // Whoever takes the first messages may take them all: functions wait until a process has had some.
+    fleet.feed("mixed", false).await;
+    let mut first = Process::start(fleet, "first", "mixed", "20");
     first.ready(fleet).await;
     let jobs = size("GANTZ_E2E_JOBS", JOBS);
     let lines: String = (0..jobs).map(|n| format!("{}\n", json!({"n": n}))).collect();
     let file = fleet.scratch("jobs.jsonl");
     fs::write(&file, lines).unwrap();
-    let words = ["batch", "echo", "--jsonl", file.to_str().unwrap(), "--id", "drained-0001", "--detach"];
+    let words = ["batch", "mixed", "--jsonl", file.to_str().unwrap(), "--id", "drained-0001", "--detach"];
     assert_eq!(fleet.ask(&words)["batch_id"], "drained-0001");
     // Told to stop in the middle of it, while it holds messages that it has not begun with.
     fleet
@@ -126,7 +128,11 @@ async fn a_process_and_the_functions_drain_a_lane_together() {
     assert_eq!(first.stop(fleet, "TERM").await, Some(0));
     assert!(first.finished() > 0, "what it ended is in its metrics");
 
-    let mut second = Process::start(fleet, "second", "fast", "20");
+    let by_first = children(fleet, "drained-0001").await.values().sum::<usize>();
+    fleet.feed("mixed", true).await;
+    let ended = async || children(fleet, "drained-0001").await.values().sum::<usize>();
+    fleet.until(ended, |ended| *ended > by_first).await;
+    let mut second = Process::start(fleet, "second", "mixed", "20");
     let deadline = Instant::now() + DRAINED_WITHIN;
     let row = loop {
         match fleet.row("batch#drained-0001").await {

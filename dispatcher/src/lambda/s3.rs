@@ -103,3 +103,57 @@ fn form_decoded(key: &Value) -> Result<String, String> {
     let decoded = percent_decode_str(&spaced).decode_utf8();
     decoded.map(String::from).map_err(|_| "the object's key is not UTF-8".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gantz_testkit::fault_table::{Level, fault};
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
+    fn key(record: Option<Result<Upload, String>>) -> Option<Result<String, String>> {
+        record.map(|upload| upload.map(|upload| upload.key))
+    }
+
+    /// A notification, and what the event bus is told, of objects whose keys are written like this.
+    fn told(notified_key: &str, announced_key: &str) -> [Option<Result<Upload, String>>; 2] {
+        let bucket = json!({"name": "uploads"});
+        let object = |key: &str| json!({"key": key, "size": 7, "sequencer": "0A"});
+        let record = json!({"eventName": "ObjectCreated:Put",
+            "s3": {"bucket": bucket, "object": object(notified_key)}});
+        let detail = json!({"bucket": bucket, "object": object(announced_key)});
+        [notified(&record), Some(announced(&detail))]
+    }
+
+    #[test]
+    fn keys_are_read_as_each_door_writes_them() {
+        let shown = fault(8, Level::Unit);
+        let table = [
+            ("a+b%2B", "a b+"),
+            ("caf%C3%A9/%E6%97%A5.csv", "café/日.csv"),
+            ("new%0Aline", "new\nline"),
+            ("100%25", "100%"),
+            ("dir/", "dir/"),
+        ];
+        for (written, meant) in table {
+            let [told, plain] = told(written, written).map(key);
+            assert_eq!(told, Some(Ok(meant.to_owned())), "{written}");
+            assert_eq!(plain, Some(Ok(written.to_owned())), "the event bus encodes nothing");
+        }
+        let [broken, _] = told("%FF", "any");
+        assert!(key(broken).unwrap().unwrap_err().contains("not UTF-8"));
+        shown.in_runs(table.len() as u64, "odd keys through both doors");
+    }
+
+    proptest! {
+        #[test]
+        fn both_doors_tell_of_the_same_upload(meant in "\\PC{1,40}") {
+            let written = utf8_percent_encode(&meant, NON_ALPHANUMERIC).to_string();
+            for written in [written.replace("%20", "+"), written] {
+                let [told, plain] = told(&written, &meant);
+                prop_assert_eq!(&told, &plain);
+                prop_assert_eq!(key(told), Some(Ok(meant.clone())));
+            }
+        }
+    }
+}

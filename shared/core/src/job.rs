@@ -81,6 +81,30 @@ pub enum JobResult {
     Ref(String),
 }
 
+/// Where a result is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultPlace {
+    /// In the job's row.
+    Row,
+    /// In a blob that the row refers to.
+    Blob,
+    /// Nowhere: the job fails.
+    Nowhere,
+}
+
+impl ResultPlace {
+    /// The place of a result that has so many bytes as JSON.
+    pub fn of(bytes: usize) -> Self {
+        if bytes <= limits::INLINE_RESULT_MAX_BYTES {
+            Self::Row
+        } else if bytes <= limits::RESULT_MAX_BYTES {
+            Self::Blob
+        } else {
+            Self::Nowhere
+        }
+    }
+}
+
 /// A job as it is accepted: what its row and its message agree on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {

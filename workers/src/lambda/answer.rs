@@ -110,6 +110,20 @@ mod tests {
     }
 
     #[test]
+    fn any_of_ten_may_come_back() {
+        let shown = fault(23, Level::Unit);
+        let ids: Vec<String> = (0..10).map(|n| format!("message \"{n}\"")).collect();
+        for which in 0..1_u32 << ids.len() {
+            let fails = |n: &usize| which >> n & 1 == 1;
+            let failed: Vec<String> = (0..ids.len()).filter(fails).map(|n| ids[n].clone()).collect();
+            let listed: Vec<Value> = failed.iter().map(|id| json!({ "itemIdentifier": id })).collect();
+            let answer: Value = serde_json::from_str(&bytes(&Response::batch(failed))).unwrap();
+            assert_eq!(answer, json!({ "batchItemFailures": listed }));
+        }
+        shown.in_runs(1 << ids.len(), "each choice of ten records: they and no others are listed");
+    }
+
+    #[test]
     fn an_invoke_answers_with_its_result_as_text() {
         let end = End { status: 200, body: json!({"n": 1}), job_id: Some("job-00001".into()) };
         let answer = Response::Invoke(end.clone().into_answer());

@@ -70,3 +70,26 @@ impl Invocation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gantz_testkit::fault_table::{Level, fault};
+
+    #[test]
+    fn a_lease_is_set_whatever_time_there_is() {
+        let shown = fault(18, Level::Unit);
+        let now_ms = 1_700_000_000_000;
+        let deadlines = [1, now_ms - 60_000, now_ms, now_ms + 1, now_ms + 5_000, now_ms + 900_000];
+        for deadline_ms in deadlines {
+            let invocation = Invocation::new("any", deadline_ms);
+            let Tenure::Until(slot) = invocation.tenure(true) else { panic!("{deadline_ms} is a deadline") };
+            // Nobody takes the job before Lambda has ended this process, and its tool has stopped long before.
+            assert!(slot.lease_until_ms > deadline_ms, "{slot:?}");
+            assert!(slot.run_until_ms <= slot.stop_at_ms && slot.stop_at_ms <= deadline_ms, "{slot:?}");
+        }
+        // What is not known is renewed, so that it ends with the process.
+        assert_eq!(Invocation::new("any", 0).tenure(true), Tenure::Renewed);
+        shown.in_runs(deadlines.len() as u64 + 1, "from past deadlines to 15 minutes, and none");
+    }
+}

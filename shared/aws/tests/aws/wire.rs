@@ -3,10 +3,11 @@
 use gantz_testkit::fault_table::{Level, fault};
 use std::sync::Arc;
 
-use gantz_aws::{Events, Queue, Session, Settings};
+use gantz_aws::{Events, Jobs, Queue, Session, Settings};
+use gantz_core::host::Clock;
 use gantz_core::ids::{Lane, QueueName};
-use gantz_core::ports::{EntryError, EventSink, JobQueue, NewMessage, Receipt};
-use gantz_testkit::builders::{event, job_id};
+use gantz_core::ports::{EntryError, EventSink, JobQueue, JobStore, NewMessage, PortError, Receipt};
+use gantz_testkit::builders::{NOW_MS, event, job_id};
 use gantz_testkit::scripted::{Answer, Request, Scripted};
 use serde_json::{Value, json};
 
@@ -164,4 +165,48 @@ async fn a_lost_call_leaves_the_answers_of_those_before_it() {
     let two = vec![event(&job_id("event-0000")), event(&job_id("event-0001"))];
     let answers = events.publish(two).await.unwrap();
     assert_eq!(codes(&answers), [Ok(()), Err(("ThrottlingException", false))]);
+}
+
+/// An error of DynamoDB.
+fn dynamodb_error(status: u16, code: &str) -> Answer {
+    let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "why" });
+    Answer::Says(status, Vec::new(), body.to_string().into_bytes())
+}
+
+async fn jobs(scripted: &Scripted) -> Jobs {
+    Jobs::new(session(scripted).await, settings(scripted), Clock::new(|| NOW_MS))
+}
+
+#[tokio::test]
+async fn a_signature_that_has_expired_is_for_the_moment() {
+    let shown = fault(17, Level::Wire);
+    let codes = ["InvalidSignatureException", "RequestTimeTooSkewed", "ExpiredTokenException"];
+    for code in codes {
+        let scripted = Scripted::start([dynamodb_error(403, code), Answer::json(&json!({}))]);
+        let jobs = jobs(&scripted).await;
+        let id = job_id("signed-0001");
+        let refused = jobs.get(&id).await.unwrap_err();
+        assert!(refused.is_transient() && refused.to_string().contains(code), "{refused}");
+        // Whoever insists, or the next delivery, signs anew.
+        assert_eq!(jobs.get(&id).await.unwrap(), None);
+    }
+    shown.in_runs(codes.len() as u64, "a signature or token that is too old is a fault that passes");
+}
+
+#[tokio::test]
+async fn a_table_that_throttles_is_asked_a_few_times_and_named() {
+    let shown = fault(48, Level::Wire);
+    let codes = ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"];
+    for code in codes {
+        let scripted = Scripted::start([dynamodb_error(400, code)]);
+        let refused = jobs(&scripted).await.get(&job_id("throttled-0001")).await.unwrap_err();
+        assert!(matches!(&refused, PortError::Throttled(_)), "{refused}");
+        // The client's own attempts, with backoff and jitter; the job's message comes back later than those.
+        assert_eq!(scripted.requests().len(), 4, "{code}");
+
+        let scripted = Scripted::start([dynamodb_error(400, code), Answer::json(&json!({}))]);
+        assert_eq!(jobs(&scripted).await.get(&job_id("throttled-0001")).await.unwrap(), None);
+        assert_eq!(scripted.requests().len(), 2, "{code}");
+    }
+    shown.in_runs(codes.len() as u64, "4 requests of a call, then `Throttled`; one refusal reaches nobody");
 }

@@ -1,7 +1,8 @@
-use gantz_core::job::{JobRecord, JobResult, JobStatus, NewJob};
+use gantz_core::job::{JobRecord, JobResult, JobStatus, NewJob, ResultPlace};
 use gantz_core::lifecycle::{Ending, FinishVerdict, ReleaseVerdict, finish, release};
 use gantz_core::limits;
 use gantz_core::outcome::{ErrorKind, JobError, truncate};
+use gantz_testkit::fault_table::{Level, fault};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -55,6 +56,24 @@ fn a_result_is_a_key_of_the_row() {
 }
 
 /// A row's bytes as DynamoDB counts them are close to those of its JSON.
+#[test]
+fn a_result_is_kept_where_it_fits() {
+    let shown = fault(39, Level::Unit);
+    let table = [
+        (8 * 1024, ResultPlace::Row),
+        (8 * 1024 + 1, ResultPlace::Blob),
+        (399 * 1024, ResultPlace::Blob),
+        (401 * 1024, ResultPlace::Blob),
+        (7 * 1024 * 1024, ResultPlace::Blob),
+        (16 * 1024 * 1024, ResultPlace::Blob),
+        (16 * 1024 * 1024 + 1, ResultPlace::Nowhere),
+    ];
+    for (bytes, place) in table {
+        assert_eq!(ResultPlace::of(bytes), place, "{bytes}");
+    }
+    shown.in_runs(table.len() as u64, "from 8 KiB to 16 MiB and a byte");
+}
+
 fn bytes(row: &JobRecord) -> usize {
     serde_json::to_string(row).unwrap().len()
 }

@@ -8,6 +8,7 @@ use gantz_core::lifecycle::{
 use gantz_core::limits;
 use gantz_core::outcome::ErrorKind;
 use gantz_core::policy::Effects;
+use gantz_testkit::fault_table::{Level, fault};
 use proptest::prelude::*;
 
 use crate::domain::common::*;
@@ -28,6 +29,7 @@ fn released(verdict: ReleaseVerdict) -> JobRecord {
 
 #[test]
 fn accepting_tells_a_repetition_from_a_conflict() {
+    let shown = fault(2, Level::Unit);
     let row = queued();
     assert_eq!(accept(None, &row), AcceptVerdict::Created);
     assert_eq!(accept(Some(&row), &row), AcceptVerdict::Exists(Box::new(row.clone())));
@@ -39,6 +41,7 @@ fn accepting_tells_a_repetition_from_a_conflict() {
     assert_eq!(accept(Some(&written), &written), AcceptVerdict::Created);
     let theirs = JobRecord { token: Some("theirs".into()), ..row };
     assert_eq!(accept(Some(&theirs), &written), AcceptVerdict::Exists(Box::new(theirs.clone())));
+    shown.in_runs(1, "a row with other parameters is a conflict");
 }
 
 #[test]
