@@ -15,6 +15,7 @@ mod outcomes;
 mod records;
 mod roles;
 mod seed;
+mod snippets;
 mod stack;
 mod uploads;
 mod worker;

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "the seed of a run, and what it met")]
 
 mod batch;
+mod canary;
 mod cancel;
 mod completions;
 mod crash;

@@ -18,7 +18,11 @@ impl Dev {
     /// With these words after `gantz dev --port 0`.
     pub(crate) async fn start_with(project: &Project, words: &[&str]) -> Self {
         let words: Vec<&str> = ["dev", "--port", "0"].iter().chain(words).copied().collect();
-        let mut process = project.start(&words);
+        Self::of(project.start(&words)).await
+    }
+
+    /// Of a process that was started with `--port 0`.
+    pub(crate) async fn of(mut process: Process) -> Self {
         let url = until("`gantz dev` answers", async || {
             assert!(!process.has_ended(), "it ended: {}", process.stderr());
             let said = process.stdout();

@@ -141,12 +141,17 @@ impl Project {
 
     /// Starts the command.
     pub(crate) fn start(&self, words: &[&str]) -> Process {
-        Process::start(self.command(words), &self.out())
+        self.begin(self.command(words))
+    }
+
+    /// Starts a prepared command.
+    pub(crate) fn begin(&self, command: Command) -> Process {
+        Process::start(command, &self.out())
     }
 
     /// Runs a prepared command to its end.
     pub(crate) async fn run(&self, command: Command) -> Ran {
-        Process::start(command, &self.out()).end().await
+        self.begin(command).end().await
     }
 
     /// The row of a job, or the batch, as it stands.
@@ -159,6 +164,14 @@ impl Project {
     pub(crate) async fn reach(&self, id: &str, status: &str) -> Value {
         until(&format!("`{id}` is {status}"), async || {
             self.status(id).await.filter(|row| row["status"] == status)
+        })
+        .await
+    }
+
+    /// Waits until the job has ended.
+    pub(crate) async fn reach_end(&self, id: &str) -> Value {
+        until(&format!("`{id}` has ended"), async || {
+            self.status(id).await.filter(|row| row.get("finished_at").is_some())
         })
         .await
     }

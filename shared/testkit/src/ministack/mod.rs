@@ -32,6 +32,14 @@ pub struct Ministack {
     pub log: PathBuf,
 }
 
+/// The folder with the emulator's packages of Python, installed if need be.
+///
+/// # Panics
+/// As [`Ministack::start`].
+pub fn packages() -> PathBuf {
+    python::install(INSTALLATION, REQUIREMENTS)
+}
+
 impl Ministack {
     /// Starts an endpoint of its own, installing the program if need be. `environment` are further settings of
     /// ministack's.
@@ -39,7 +47,7 @@ impl Ministack {
     /// # Panics
     /// When Python or pip is missing, or the endpoint does not come up.
     pub fn start(environment: &[(&str, &str)]) -> Self {
-        let site = python::install(INSTALLATION, REQUIREMENTS);
+        let site = packages();
         remove_leavings(&site);
         let port = free_port();
         let scratch = site.with_file_name(format!("{SCRATCH}{port}"));
