@@ -9,15 +9,18 @@ use axum::Json;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use gantz_aws::Objects;
-use gantz_core::ids::{JobId, Lane};
+use gantz_core::ids::{JobId, Lane, QueueName};
 use gantz_core::manifest::Manifest;
 use gantz_core::policy::Effects;
-use gantz_core::ports::Ports;
+use gantz_core::ports::{JobQueue, Ports};
 use gantz_dispatcher::http::{HttpSettings, router_with};
 use gantz_dispatcher::{Dispatcher, plan};
 use gantz_embedded::{Directory, Embedded, Settings};
+use gantz_workers::totals::{Totals, sample};
 use gantz_workers::{Phase, Switch, Worker, dead_letters, pool};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -52,6 +55,8 @@ pub(crate) struct Node {
     tasks: JoinSet<()>,
     /// What is simply dropped.
     services: JoinSet<()>,
+    /// What its workers have measured.
+    totals: Totals,
 }
 
 impl Node {
@@ -79,6 +84,7 @@ impl Node {
             switch: Switch::default(),
             tasks: JoinSet::new(),
             services: JoinSet::new(),
+            totals: Totals::default(),
         };
         node.serve(listener);
         Ok(node)
@@ -98,7 +104,8 @@ impl Node {
 
     async fn hire(&mut self, embedded: Embedded) -> Result<(), CliError> {
         let lanes = self.manifest.lanes().map(|(lane, spec)| (lane.clone(), spec.concurrency)).collect();
-        let worker = Arc::new(worker(&self.project, &self.manifest, Ports::of(embedded.clone()))?);
+        let worker = worker(&self.project, &self.manifest, Ports::of(embedded.clone()))?;
+        let worker = Arc::new(worker.observed_by(self.totals.observer()));
         let (dispatcher, spared) = (self.dispatcher.clone(), self.project.data_dir.clone());
         let crew = Crew { embedded, worker, lanes, dispatcher, spared };
         crew.start(&mut self.tasks, &self.switch).await
@@ -112,7 +119,10 @@ impl Node {
     }
 
     fn serve(&mut self, listener: TcpListener) {
+        let lanes = self.manifest.lanes().map(|(lane, _)| lane.clone()).collect();
+        let measured = Measured { embedded: self.embedded.clone(), lanes, totals: self.totals.clone() };
         let local = Router::new().route("/events", get(events)).with_state(self.embedded.clone());
+        let local = local.route("/metrics", get(metrics).with_state(measured));
         let api = router_with(self.dispatcher.clone(), HttpSettings::default(), local);
         let stop = self.switch.stop();
         self.services.spawn(async move {
@@ -232,4 +242,32 @@ async fn events(
         Ok(events) => Ok(Json(json!({ "events": events }))),
         Err(error) => Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
     }
+}
+
+/// What `GET /metrics` tells of.
+#[derive(Clone)]
+struct Measured {
+    embedded: Embedded,
+    lanes: Vec<Lane>,
+    totals: Totals,
+}
+
+/// What this process has measured, and how many messages wait in each lane of the data directory, for Prometheus.
+async fn metrics(
+    State(Measured { embedded, lanes, totals }): State<Measured>,
+) -> Result<impl IntoResponse, (StatusCode, String)> {
+    let mut text = totals.render();
+    text.push_str("# TYPE gantz_queue_messages gauge\n");
+    for lane in lanes {
+        let queue = QueueName::Lane(lane.clone());
+        let depth = embedded.depth(&queue).await;
+        let depth = depth.map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+        for (state, messages) in
+            [("visible", depth.visible), ("in_flight", depth.in_flight), ("delayed", depth.delayed)]
+        {
+            let labels = [("lane", lane.as_str()), ("state", state)];
+            sample(&mut text, "gantz_queue_messages", &labels, messages as f64);
+        }
+    }
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

@@ -114,6 +114,8 @@ mod tests {
 
     /// 2026-11-29T12:00:30Z.
     const BIRTH_MS: u64 = 1_795_953_630_000;
+    /// As the manifest has it.
+    const EVERY_MS: u64 = 10 * MINUTE_MS;
     const MANIFEST: &str = "
 name: timed
 version: 1.0.0
@@ -161,10 +163,15 @@ schedules:
         let mut runs = jobs().await;
         runs.sort_by_key(|job| job.created_at_ms);
         let ten_past_ms = BIRTH_MS + 570_000;
-        for (job, due_ms) in runs.iter().zip((0..).map(|n| ten_past_ms + n * 600_000)) {
-            assert!((due_ms..due_ms + 2_000).contains(&job.created_at_ms), "{job:?}");
+        // Paused time goes on while the database's thread is at work, so a run may be late, and a late one left out.
+        let mut times = Vec::new();
+        for job in &runs {
+            let after_ms = job.created_at_ms - ten_past_ms;
+            assert!(after_ms % EVERY_MS <= LATE_MAX_MS, "{job:?}");
             assert_eq!((job.tool.as_str(), job.lane.as_str()), ("say", "bulk"));
+            times.push(after_ms / EVERY_MS);
         }
+        assert!(times.is_sorted_by(|earlier, later| earlier < later), "one job each time: {times:?}");
         tasks.shutdown().await;
     }
 }

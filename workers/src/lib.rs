@@ -14,6 +14,7 @@ pub mod machine;
 pub mod metrics;
 pub mod pool;
 pub mod process;
+pub mod totals;
 
 mod gate;
 mod keep;

@@ -113,19 +113,20 @@ pub fn embedded_metrics(measures: &[Measure], now_ms: u64) -> Vec<String> {
     series.into_iter().flat_map(|(dimensions, metrics)| lines(&dimensions, &metrics, now_ms)).collect()
 }
 
-type Dimensions = Vec<(&'static str, String)>;
+pub(crate) type Dimensions = Vec<(&'static str, String)>;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Metric {
-    name: &'static str,
-    unit: &'static str,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
 }
 
 /// Values of this unit are added up; of any other, each is kept.
-const COUNT: &str = "Count";
-const MILLISECONDS: &str = "Milliseconds";
+pub(crate) const COUNT: &str = "Count";
+pub(crate) const MILLISECONDS: &str = "Milliseconds";
 
-fn points(measure: &Measure) -> Vec<(Dimensions, Metric, u64)> {
+/// What a measure says, as values of metrics.
+pub(crate) fn points(measure: &Measure) -> Vec<(Dimensions, Metric, u64)> {
     let count = |name| Metric { name, unit: COUNT };
     let milliseconds = |name| Metric { name, unit: MILLISECONDS };
     match measure {

@@ -51,6 +51,15 @@ async fn logs_hold_no_parameter_and_no_result() {
         assert_eq!(posted.expect("an answer").status(), 400);
         project.reach_end(&format!("canary-{tool}")).await;
     }
+    let metrics = client.get(format!("{}/metrics", dev.url)).send().await.expect("an answer");
+    let metrics = metrics.text().await.expect("text");
+    assert!(
+        metrics.contains("gantz_tool_executions_total{tool_name=\"hush\",success=\"False\"} 2\n"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("gantz_jobs_finished_total{status=\"FAILED\"} 3\n"), "{metrics}");
+    assert!(metrics.contains("gantz_queue_messages{lane=\"fast\",state=\"visible\"} 0\n"), "{metrics}");
+    assert!(!metrics.contains(CANARY), "{metrics}");
     let ran = dev.stop().await;
     assert!(ran.stderr.contains(" TRACE "), "everything is told: {ran}");
     for (number, line) in ran.stderr.lines().chain(ran.stdout.lines()).enumerate() {
