@@ -1,5 +1,6 @@
 //! Jobs from events: published with plain `PutEvents`, polled with plain `GetItem`.
 
+use gantz_core::limits::PARAMETERS_MAX_BYTES;
 use serde_json::{Value, json};
 
 use crate::fleet::{fleet, number, text};
@@ -45,6 +46,27 @@ async fn a_direct_invoke() {
     let call = json!({"tool": "echo", "parameters": {"text": "direct"}, "job_id": "direct-0001"});
     assert_eq!(fleet.invoke("DispatcherFunction", &call).await["job_id"], "direct-0001");
     assert_eq!(text(&fleet.ended("direct-0001").await, "status"), "SUCCEEDED");
+}
+
+#[tokio::test]
+async fn a_direct_invoke_takes_what_fits_and_refuses_what_does_not() {
+    let fleet = fleet();
+    let call = |id: &str, bytes: usize| json!({"tool": "echo", "parameters": {"text": "x".repeat(bytes)}, "job_id": id});
+    assert_eq!(
+        fleet.invoke("DispatcherFunction", &call("large-0001", 2_000_000)).await["job_id"],
+        "large-0001"
+    );
+    let row = fleet.ended("large-0001").await;
+    assert!(text(&row, "status") == "SUCCEEDED" && row.contains_key("result_ref"), "{row:?}");
+
+    let lambda = aws_sdk_lambda::Client::new(&fleet.aws().await);
+    let invoke = lambda.invoke().function_name(fleet.output("DispatcherFunction"));
+    let payload = call("large-0002", PARAMETERS_MAX_BYTES).to_string().into_bytes();
+    let refused = invoke.payload(payload.into()).send().await.unwrap();
+    assert!(refused.function_error.is_some(), "{refused:?}");
+    let told = String::from_utf8(refused.payload.unwrap().into_inner()).unwrap();
+    assert!(told.contains(&format!("at most {PARAMETERS_MAX_BYTES} are accepted")), "{told}");
+    assert_eq!(fleet.row("large-0002").await, None);
 }
 
 #[tokio::test]
