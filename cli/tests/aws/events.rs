@@ -53,20 +53,20 @@ async fn a_direct_invoke_takes_what_fits_and_refuses_what_does_not() {
     let fleet = fleet();
     let call = |id: &str, bytes: usize| json!({"tool": "echo", "parameters": {"text": "x".repeat(bytes)}, "job_id": id});
     assert_eq!(
-        fleet.invoke("DispatcherFunction", &call("large-0001", 2_000_000)).await["job_id"],
-        "large-0001"
+        fleet.invoke("DispatcherFunction", &call("heavy-0001", 2_000_000)).await["job_id"],
+        "heavy-0001"
     );
-    let row = fleet.ended("large-0001").await;
+    let row = fleet.ended("heavy-0001").await;
     assert!(text(&row, "status") == "SUCCEEDED" && row.contains_key("result_ref"), "{row:?}");
 
     let lambda = aws_sdk_lambda::Client::new(&fleet.aws().await);
     let invoke = lambda.invoke().function_name(fleet.output("DispatcherFunction"));
-    let payload = call("large-0002", PARAMETERS_MAX_BYTES).to_string().into_bytes();
+    let payload = call("heavy-0002", PARAMETERS_MAX_BYTES).to_string().into_bytes();
     let refused = invoke.payload(payload.into()).send().await.unwrap();
     assert!(refused.function_error.is_some(), "{refused:?}");
     let told = String::from_utf8(refused.payload.unwrap().into_inner()).unwrap();
     assert!(told.contains(&format!("at most {PARAMETERS_MAX_BYTES} are accepted")), "{told}");
-    assert_eq!(fleet.row("large-0002").await, None);
+    assert_eq!(fleet.row("heavy-0002").await, None);
 }
 
 #[tokio::test]
