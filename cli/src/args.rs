@@ -194,6 +194,9 @@ pub(crate) enum Command {
         /// Write metrics to stdout, in the format that CloudWatch reads out of logs.
         #[arg(long)]
         metrics: bool,
+        /// Serve `GET /metrics` for Prometheus on this port of loopback; 0 for any that is free.
+        #[arg(long, value_name = "PORT")]
+        metrics_port: Option<u16>,
     },
     /// Write tools into the manifest that somebody else has described.
     #[command(subcommand)]

@@ -7,6 +7,7 @@ mod deploy;
 mod desk;
 mod error;
 mod inputs;
+mod local;
 mod node;
 mod project;
 mod reader;

@@ -5,36 +5,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
-use axum::Router;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
-use axum::routing::get;
 use gantz_aws::Objects;
-use gantz_core::ids::{JobId, Lane, QueueName};
+use gantz_core::ids::{JobId, Lane};
 use gantz_core::manifest::Manifest;
 use gantz_core::policy::Effects;
-use gantz_core::ports::{JobQueue, Ports};
+use gantz_core::ports::Ports;
 use gantz_dispatcher::http::{HttpSettings, router_with};
 use gantz_dispatcher::{Dispatcher, plan};
 use gantz_embedded::{Directory, Embedded, Settings};
-use gantz_workers::totals::{Totals, sample};
+use gantz_workers::totals::Totals;
 use gantz_workers::{Phase, Switch, Worker, dead_letters, pool};
-use serde::Deserialize;
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::error::CliError;
+use crate::local::Measured;
 use crate::project::Project;
-use crate::{shell, tools};
+use crate::{local, shell, tools};
 
 /// How long running tools may go on after the first signal.
 pub(crate) const DRAIN: Duration = Duration::from_secs(30);
-/// Events in one answer.
-const EVENTS_MAX: usize = 1_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
 /// A dispatcher of this project over a backend on this machine.
@@ -55,22 +45,29 @@ pub(crate) struct Node {
     tasks: JoinSet<()>,
     /// What is simply dropped.
     services: JoinSet<()>,
-    /// What its workers have measured.
-    totals: Totals,
+    /// What its workers measure, if anybody is to read it.
+    totals: Option<Totals>,
+}
+
+/// The API of a node.
+#[derive(Default)]
+pub(crate) struct Api {
+    /// On loopback; 0 for any that is free.
+    pub(crate) port: u16,
+    /// Messages in a lane past which it refuses more; `None` for the usual bound.
+    pub(crate) backlog_max: Option<u64>,
+    /// Whether it has `GET /metrics`: workers then pay for what they measure.
+    pub(crate) metrics: bool,
 }
 
 impl Node {
-    /// Joins those who share the project's data directory, with an API on this port of loopback (0 for any).
+    /// Joins those who share the project's data directory, with an API of its own.
     pub(crate) async fn start(
         project: &Project,
         manifest: Arc<Manifest>,
-        port: u16,
-        backlog_max: Option<u64>,
+        Api { port, backlog_max, metrics }: Api,
     ) -> Result<Self, CliError> {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
-            CliError::failed(format!("cannot listen on port {port}: {error}"))
-                .hint("`gantz dev --port PORT` takes another one, 0 any that is free")
-        })?;
+        let listener = listen(port, "--port").await?;
         let embedded = join(project)?;
         let mut dispatcher = dispatcher(project, Ports::of(embedded.clone()), Arc::clone(&manifest));
         dispatcher.backlog_max = backlog_max.unwrap_or(dispatcher.backlog_max);
@@ -84,7 +81,7 @@ impl Node {
             switch: Switch::default(),
             tasks: JoinSet::new(),
             services: JoinSet::new(),
-            totals: Totals::default(),
+            totals: metrics.then(Totals::default),
         };
         node.serve(listener);
         Ok(node)
@@ -105,7 +102,10 @@ impl Node {
     async fn hire(&mut self, embedded: Embedded) -> Result<(), CliError> {
         let lanes = self.manifest.lanes().map(|(lane, spec)| (lane.clone(), spec.concurrency)).collect();
         let worker = worker(&self.project, &self.manifest, Ports::of(embedded.clone()))?;
-        let worker = Arc::new(worker.observed_by(self.totals.observer()));
+        let worker = Arc::new(match &self.totals {
+            Some(totals) => worker.observed_by(totals.observer()),
+            None => worker,
+        });
         let (dispatcher, spared) = (self.dispatcher.clone(), self.project.data_dir.clone());
         let crew = Crew { embedded, worker, lanes, dispatcher, spared };
         crew.start(&mut self.tasks, &self.switch).await
@@ -119,10 +119,12 @@ impl Node {
     }
 
     fn serve(&mut self, listener: TcpListener) {
-        let lanes = self.manifest.lanes().map(|(lane, _)| lane.clone()).collect();
-        let measured = Measured { embedded: self.embedded.clone(), lanes, totals: self.totals.clone() };
-        let local = Router::new().route("/events", get(events)).with_state(self.embedded.clone());
-        let local = local.route("/metrics", get(metrics).with_state(measured));
+        let mut local = local::events(self.embedded.clone());
+        if let Some(totals) = self.totals.clone() {
+            let lanes = self.manifest.lanes().map(|(lane, _)| lane.clone()).collect();
+            let (queue, accepted) = (Arc::new(self.embedded.clone()), Some(self.dispatcher.accepted.clone()));
+            local = local.merge(local::metrics(Measured { totals, accepted, queue, lanes }));
+        }
         let api = router_with(self.dispatcher.clone(), HttpSettings::default(), local);
         let stop = self.switch.stop();
         self.services.spawn(async move {
@@ -152,6 +154,14 @@ impl Node {
         let once = self.manifest.tools().any(|tool| tool.policy.effects == Effects::AtMostOnce);
         self.stop(if once { DRAIN } else { Duration::ZERO }, hurry).await;
     }
+}
+
+/// Listens on a port of loopback, which this option names.
+pub(crate) async fn listen(port: u16, option: &str) -> Result<TcpListener, CliError> {
+    TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
+        CliError::failed(format!("cannot listen on port {port}: {error}"))
+            .hint(format!("`{option} PORT` takes another one, 0 any that is free"))
+    })
 }
 
 /// Joins those who share the project's data directory.
@@ -217,57 +227,4 @@ pub(crate) async fn sweep(embedded: Embedded) {
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }
-}
-
-/// Which events.
-#[derive(Deserialize)]
-#[serde(default)]
-struct Events {
-    after: i64,
-    limit: usize,
-}
-
-impl Default for Events {
-    fn default() -> Self {
-        Self { after: 0, limit: EVENTS_MAX }
-    }
-}
-
-/// The log of ends, from the event after `after` on. Whoever asks again with the last one's `seq` misses none.
-async fn events(
-    State(embedded): State<Embedded>,
-    Query(Events { after, limit }): Query<Events>,
-) -> Result<Json<Value>, (StatusCode, String)> {
-    match embedded.view().events(after, limit.clamp(1, EVENTS_MAX)).await {
-        Ok(events) => Ok(Json(json!({ "events": events }))),
-        Err(error) => Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
-    }
-}
-
-/// What `GET /metrics` tells of.
-#[derive(Clone)]
-struct Measured {
-    embedded: Embedded,
-    lanes: Vec<Lane>,
-    totals: Totals,
-}
-
-/// What this process has measured, and how many messages wait in each lane of the data directory, for Prometheus.
-async fn metrics(
-    State(Measured { embedded, lanes, totals }): State<Measured>,
-) -> Result<impl IntoResponse, (StatusCode, String)> {
-    let mut text = totals.render();
-    text.push_str("# TYPE gantz_queue_messages gauge\n");
-    for lane in lanes {
-        let queue = QueueName::Lane(lane.clone());
-        let depth = embedded.depth(&queue).await;
-        let depth = depth.map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
-        for (state, messages) in
-            [("visible", depth.visible), ("in_flight", depth.in_flight), ("delayed", depth.delayed)]
-        {
-            let labels = [("lane", lane.as_str()), ("state", state)];
-            sample(&mut text, "gantz_queue_messages", &labels, messages as f64);
-        }
-    }
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

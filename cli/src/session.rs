@@ -10,7 +10,7 @@ use gantz_dispatcher::Dispatcher;
 use crate::client::Client;
 use crate::desk::Desk;
 use crate::error::CliError;
-use crate::node::Node;
+use crate::node::{Api, Node};
 use crate::project::Project;
 use crate::reader::Reader;
 
@@ -37,7 +37,7 @@ impl Session {
                 (desk.url.clone(), Reader::Stack(desk.dispatcher.ports.clone()), Fleet::Stack(Box::new(desk)))
             }
             None => {
-                let node = Node::start(project, manifest, 0, None).await?;
+                let node = Node::start(project, manifest, Api::default()).await?;
                 let reader = Reader::Local(node.embedded.view().clone());
                 (node.url.clone(), reader, Fleet::Machine(Box::new(node)))
             }

@@ -19,4 +19,4 @@ mod wait;
 
 pub use caller::Caller;
 pub use retry::{Retried, RetryError};
-pub use submit::{Dispatcher, SubmitError, Submitted};
+pub use submit::{Dispatcher, SubmitError, Submitted, Tally};

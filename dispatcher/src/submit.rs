@@ -57,6 +57,11 @@ pub struct Dispatcher {
 pub struct Tally(Arc<AtomicU64>);
 
 impl Tally {
+    /// What was counted since it was last taken away.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// What was counted since the last time.
     pub fn take(&self) -> u64 {
         self.0.swap(0, Ordering::Relaxed)

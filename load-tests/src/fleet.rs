@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gantz_core::admit::Origin;
 use gantz_core::ids::Lane;
@@ -11,6 +12,7 @@ use gantz_core::ports::Ports;
 use gantz_core::tool::{Call, Tool};
 use gantz_dispatcher::Dispatcher;
 use gantz_embedded::{Directory, Embedded, Settings};
+use gantz_workers::metrics::{Measure, Observer};
 use gantz_workers::tools::http::HttpClient;
 use gantz_workers::{Phase, Registry, Switch, ToolSettings, Toolbox, Worker, machine, pool};
 use serde_json::Value;
@@ -45,6 +47,8 @@ pub(crate) const ORIGIN: Origin = Origin { source: "load-test", occurrence: None
 pub(crate) struct Fleet {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) ports: Ports,
+    /// Jobs that its workers have ended.
+    pub(crate) ended: Arc<AtomicU64>,
     worker: Arc<Worker>,
 }
 
@@ -72,8 +76,15 @@ impl Fleet {
         let settings = ToolSettings { base_dir: dir.to_owned(), http: HttpClient::new(clock.clone()) };
         let tools = Toolbox::build(&manifest, &Registry::default().with(Noop), &settings)?;
         let dispatcher = Dispatcher::new(ports.clone(), manifest, clock.clone(), entropy.clone());
-        let worker = Arc::new(Worker::new(ports.clone(), tools, clock, entropy, "load-test"));
-        Ok(Self { dispatcher, ports, worker })
+        let ended = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&ended);
+        let observer = Observer::new(move |measure| {
+            if matches!(measure, Measure::Finished { .. }) {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let worker = Worker::new(ports.clone(), tools, clock, entropy, "load-test").observed_by(observer);
+        Ok(Self { dispatcher, ports, ended, worker: Arc::new(worker) })
     }
 
     pub(crate) fn work(&self, concurrency: u32) -> Working {

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -11,7 +12,7 @@ use gantz_testkit::counted_limits::{CountedLimits, Counts};
 
 use crate::emulated::Emulator;
 use crate::fleet::Fleet;
-use crate::single_node::{submit_all, until_drained};
+use crate::single_node::submit_all;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -57,7 +58,7 @@ pub(crate) async fn run(dir: &Path, options: &Options) -> Result<(), Failure> {
     submit_all(first, jobs, 64).await?;
     let started = Instant::now();
     let working: Vec<_> = fleets.iter().map(|fleet| fleet.work(options.concurrency)).collect();
-    until_drained(first).await?;
+    until_ended(&fleets, jobs.into()).await;
     let took = started.elapsed();
     for working in working {
         working.stop().await?;
@@ -81,4 +82,12 @@ pub(crate) async fn run(dir: &Path, options: &Options) -> Result<(), Failure> {
     ]);
     println!("{table}");
     Ok(())
+}
+
+/// Waits until the workers of all have ended so many jobs.
+async fn until_ended(fleets: &[Fleet], jobs: u64) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(2));
+    while fleets.iter().map(|fleet| fleet.ended.load(Ordering::Relaxed)).sum::<u64>() < jobs {
+        ticks.tick().await;
+    }
 }

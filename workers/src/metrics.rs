@@ -62,6 +62,15 @@ impl Observer {
         Self(Arc::new(tell))
     }
 
+    /// One that tells both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::new(move |measure| {
+            self.note(measure.clone());
+            other.note(measure);
+        })
+    }
+
     pub(crate) fn note(&self, measure: Measure) {
         (self.0)(measure);
     }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::{Outcome, note_drain};
 use crate::args::Format;
 use crate::error::{CliError, INTERRUPTED};
-use crate::node::{DRAIN, Node};
+use crate::node::{Api, DRAIN, Node};
 use crate::project::Project;
 use crate::signals::Signals;
 use crate::watch::{self, Watched};
@@ -40,8 +40,8 @@ pub(super) async fn run(project: &Project, options: Options, format: Format) -> 
         }
         Some(folder) => Some(absolute(folder)?),
     };
-    let mut node =
-        Node::start(project, Arc::clone(&manifest), options.port, Some(options.max_backlog)).await?;
+    let api = Api { port: options.port, backlog_max: Some(options.max_backlog), metrics: true };
+    let mut node = Node::start(project, Arc::clone(&manifest), api).await?;
     node.work().await?;
     announce(project, &manifest, &node, watched.as_deref(), &options, format)?;
     tools::warn_of_missing(project, &manifest, None)?;

@@ -74,9 +74,9 @@ pub(crate) async fn execute(arguments: Arguments) -> Outcome {
         Command::Dlq(command) => dlq::run(&project, command, format).await,
         Command::Deploy(options) => deploy::deploy(&project, options, format).await,
         Command::Destroy(options) => deploy::destroy(&project, options, format).await,
-        Command::Worker { lane, concurrency, drain, metrics } => {
-            let options =
-                worker::Options { lanes: lane, concurrency, drain: Duration::from_secs(drain), metrics };
+        Command::Worker { lane, concurrency, drain, metrics, metrics_port } => {
+            let drain = Duration::from_secs(drain);
+            let options = worker::Options { lanes: lane, concurrency, drain, metrics, metrics_port };
             worker::run(&project, options).await
         }
         Command::Import(Import::Mcp { server, print }) => import::mcp(&project, &server, print).await,

@@ -12,13 +12,16 @@ use std::time::Duration;
 use gantz_core::host::Clock;
 use gantz_core::ids::Lane;
 use gantz_core::manifest::Manifest;
-use gantz_core::ports::Ports;
-use gantz_workers::metrics::{Meter, embedded_metrics};
+use gantz_core::ports::{JobQueue, Ports};
+use gantz_workers::metrics::{Meter, Observer, embedded_metrics};
+use gantz_workers::totals::Totals;
 use gantz_workers::{Phase, Switch, pool};
+use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 
 use super::{Outcome, find_lane};
 use crate::error::{CliError, INTERRUPTED};
+use crate::local::{self, Measured};
 use crate::node::{self, Crew};
 use crate::project::Project;
 use crate::signals::{Asked, Signals};
@@ -38,6 +41,8 @@ pub(super) struct Options {
     pub(super) drain: Duration,
     /// Whether to write metrics.
     pub(super) metrics: bool,
+    /// Where to serve them, on loopback.
+    pub(super) metrics_port: Option<u16>,
 }
 
 pub(super) async fn run(project: &Project, options: Options) -> Outcome {
@@ -46,18 +51,26 @@ pub(super) async fn run(project: &Project, options: Options) -> Outcome {
     let mut signals = Signals::listen()?;
     let (clock, switch) = (shell::clock(), Switch::default());
     let meter = options.metrics.then(Meter::default);
+    let scraped = match options.metrics_port {
+        Some(port) => Some(Scraped::listen(port).await?),
+        None => None,
+    };
     let hired = |ports| {
+        let observers = [meter.as_ref().map(Meter::observer), scraped.as_ref().map(|s| s.totals.observer())];
         let worker = node::worker(project, &manifest, ports)?;
-        Ok::<_, CliError>(Arc::new(match &meter {
-            Some(meter) => worker.observed_by(meter.observer()),
+        Ok::<_, CliError>(Arc::new(match observers.into_iter().flatten().reduce(Observer::and) {
+            Some(observer) => worker.observed_by(observer),
             None => worker,
         }))
     };
     let mut pools = JoinSet::new();
     // What is simply dropped at the end.
     let mut services = JoinSet::new();
+    let queue: Arc<dyn JobQueue>;
     let place = if let Some(name) = &project.stack {
-        let worker = hired(stack::connect(&project.aws, name).await?.ports)?;
+        let ports = stack::connect(&project.aws, name).await?.ports;
+        queue = Arc::clone(&ports.queue);
+        let worker = hired(ports)?;
         for (lane, jobs) in &chosen {
             pools.spawn(pool::serve(Arc::clone(&worker), lane.clone(), *jobs, switch.stop()));
         }
@@ -65,6 +78,7 @@ pub(super) async fn run(project: &Project, options: Options) -> Outcome {
     } else {
         let embedded = node::join(project)?;
         let ports = Ports::of(embedded.clone());
+        queue = Arc::clone(&ports.queue);
         services.spawn(node::sweep(embedded.clone()));
         let (worker, lanes, spared) = (hired(ports.clone())?, chosen.clone(), project.data_dir.clone());
         let dispatcher = node::dispatcher(project, ports, Arc::clone(&manifest));
@@ -73,6 +87,10 @@ pub(super) async fn run(project: &Project, options: Options) -> Outcome {
     };
     tools::warn_of_missing(project, &manifest, None)?;
     let said: Vec<String> = chosen.iter().map(|(lane, jobs)| format!("{lane} ({jobs} at once)")).collect();
+    if let Some(scraped) = scraped {
+        view::note(&format!("metrics are at {}", scraped.url));
+        services.spawn(scraped.serve(queue, chosen.iter().map(|(lane, _)| lane.clone()).collect()));
+    }
     view::note(&format!("working {place} on {}; Ctrl-C stops", said.join(", ")));
     let end = tokio::select! {
         end = until_told(&mut pools, signals.asked()) => end,
@@ -96,6 +114,28 @@ pub(super) async fn run(project: &Project, options: Options) -> Outcome {
         // Whoever runs the process asked for this, and got it.
         Asked::Terminate => ExitCode::SUCCESS,
     })
+}
+
+/// Metrics for who comes to read them.
+struct Scraped {
+    listener: TcpListener,
+    url: String,
+    totals: Totals,
+}
+
+impl Scraped {
+    async fn listen(port: u16) -> Result<Self, CliError> {
+        let listener = node::listen(port, "--metrics-port").await?;
+        let url = format!("http://{}/metrics", listener.local_addr()?);
+        Ok(Self { listener, url, totals: Totals::default() })
+    }
+
+    async fn serve(self, queue: Arc<dyn JobQueue>, lanes: Vec<Lane>) {
+        let measured = Measured { totals: self.totals, accepted: None, queue, lanes };
+        if let Err(error) = axum::serve(self.listener, local::metrics(measured)).await {
+            tracing::error!(%error, "nobody serves metrics any more");
+        }
+    }
 }
 
 /// Returns when somebody asks to stop, or with an error when a pool has ended, which none does by itself: a process that

@@ -58,6 +58,7 @@ async fn logs_hold_no_parameter_and_no_result() {
         "{metrics}"
     );
     assert!(metrics.contains("gantz_jobs_finished_total{status=\"FAILED\"} 3\n"), "{metrics}");
+    assert!(metrics.contains("gantz_jobs_accepted_total 4\n"), "{metrics}");
     assert!(metrics.contains("gantz_queue_messages{lane=\"fast\",state=\"visible\"} 0\n"), "{metrics}");
     assert!(!metrics.contains(CANARY), "{metrics}");
     let ran = dev.stop().await;

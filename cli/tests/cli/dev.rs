@@ -53,7 +53,7 @@ async fn a_port_has_one_owner() {
         ran.refused(1).contains(&format!("cannot listen on port {port}: Address already in use")),
         "{ran}"
     );
-    assert!(ran.stderr.contains("hint: `gantz dev --port PORT` takes another one"), "{ran}");
+    assert!(ran.stderr.contains("hint: `--port PORT` takes another one"), "{ran}");
 }
 
 #[tokio::test]

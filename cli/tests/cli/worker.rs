@@ -51,6 +51,30 @@ async fn eight_share_a_batch_and_one_is_killed() {
 }
 
 #[tokio::test]
+async fn prometheus_reads_what_it_has_measured() {
+    let project = Project::trial();
+    let worker = project.start(&["worker", "--metrics-port", "0"]);
+    let url = until("it says where", async || {
+        let said = worker.stderr();
+        let (_, url) = said.split_once("metrics are at ")?;
+        url.split_once('\n').map(|(url, _)| url.to_owned())
+    })
+    .await;
+    project.gantz(&["submit", "say", "--what", "x", "--job-id", "measured-job"]).await.ok();
+    project.reach("measured-job", "SUCCEEDED").await;
+    until("its end is counted", async || {
+        let metrics = reqwest::get(&url).await.ok()?.text().await.ok()?;
+        let ended = "gantz_jobs_finished_total{status=\"SUCCEEDED\"} 1\n";
+        let waiting = "gantz_queue_messages{lane=\"fast\",state=\"visible\"} 0\n";
+        (metrics.contains(ended) && metrics.contains(waiting)).then_some(())
+    })
+    .await;
+    let taken = url.rsplit([':', '/']).nth(1).expect("a port");
+    let ran = project.gantz(&["worker", "--metrics-port", taken]).await;
+    assert!(ran.failed(1).contains("`--metrics-port PORT` takes another one"), "{ran}");
+}
+
+#[tokio::test]
 async fn it_works_on_the_lanes_that_it_is_told() {
     let tool = |lane: &str| {
         format!(

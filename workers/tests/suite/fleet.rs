@@ -1,7 +1,8 @@
 //! A whole fleet in one thread: the embedded backend in a folder of its own, a dispatcher, and workers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -104,6 +105,7 @@ impl Fleet {
 
     /// A fleet on what another one left behind.
     pub(crate) fn open(site: Site) -> Self {
+        until_buried(site.directory.path());
         let (birth, birth_ms) = (Instant::now(), site.now_ms);
         let clock = Clock::new(move || birth_ms + u64::try_from(birth.elapsed().as_millis()).unwrap());
         let entropy = seeded(site.now_ms);
@@ -276,6 +278,15 @@ impl Fleet {
                 assert_eq!(told, [format!("Gantz Job {}", in_words(row.status))]);
             }
         }
+    }
+}
+
+/// Waits until the processes of a directory have ended, so that the next one finds them dead when it joins. The thread that
+/// writes ends a moment after its machine.
+fn until_buried(directory: &Path) {
+    let Ok(processes) = std::fs::read_dir(directory.join("processes")) else { return };
+    for lock in processes {
+        File::open(lock.unwrap().path()).unwrap().lock().unwrap();
     }
 }
 
