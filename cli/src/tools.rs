@@ -3,11 +3,11 @@
 use std::fmt;
 
 use gantz_aws::tools::{CreateFunction, CreateFunctionSettings, GetLogs, Invoke, ListFunctions};
-use gantz_aws::{LazySession, Objects};
+use gantz_aws::{LazySession, Objects, ParameterStore};
 use gantz_core::host::Clock;
+use gantz_core::manifest::secret::SecretName;
 use gantz_core::manifest::{Handler, Manifest, closest};
 use gantz_workers::tools::analyze::{AnalyzeFile, LocalFiles};
-use gantz_workers::tools::http::HttpClient;
 use gantz_workers::tools::postgres::{PostgresQuery, PostgresSettings};
 use gantz_workers::{Registry, ToolSettings, Toolbox};
 
@@ -25,7 +25,9 @@ pub(crate) fn toolbox(project: &Project, manifest: &Manifest, clock: &Clock) -> 
 
 /// What tools need of this process.
 pub(crate) fn settings(project: &Project) -> ToolSettings {
-    ToolSettings { base_dir: project.base_dir.clone(), http: HttpClient::new(shell::clock()) }
+    let mut settings = ToolSettings::new(&project.base_dir, &shell::clock());
+    settings.secrets = settings.secrets.and_store(ParameterStore::new(session(project)));
+    settings
 }
 
 /// A tool whose handler this program lacks: its jobs fail here, though another worker may have it.
@@ -60,7 +62,7 @@ pub(crate) fn missing(project: &Project, manifest: &Manifest) -> Result<Vec<Miss
     Ok(missing.collect())
 }
 
-/// Warns of the tools that this program cannot run; of this one only, if one is given.
+/// Warns of the tools that this program cannot run, or lacks a secret for; of this one only, if one is given.
 pub(crate) fn warn_of_missing(
     project: &Project,
     manifest: &Manifest,
@@ -69,6 +71,15 @@ pub(crate) fn warn_of_missing(
     for missing in missing(project, manifest)? {
         if tool.is_none_or(|tool| tool == missing.tool) {
             note(&format!("warning: {missing}"));
+        }
+    }
+    for tool in manifest.tools().filter(|spec| tool.is_none_or(|tool| tool == spec.name)) {
+        for secret in manifest.secrets(tool) {
+            if let SecretName::Env(name) = &secret
+                && variable(name).is_none()
+            {
+                note(&format!("warning: the tool `{}` needs `{secret}`, which is not set here", tool.name));
+            }
         }
     }
     Ok(())

@@ -329,7 +329,7 @@ impl Dispatcher {
         admission: BatchAdmission,
     ) -> Result<Submitted<BatchRecord>, SubmitError> {
         self.hold_back(&QueueName::Lane(admission.record.lane.clone())).await?;
-        let BatchAdmission { record, source, shared } = admission;
+        let BatchAdmission { record, source, shared, names_deadline } = admission;
         if let Some(pointer) = self.lacks(&source) {
             return Err(Rejection::Field { pointer, message: NO_OBJECTS.into() }.into());
         }
@@ -347,8 +347,15 @@ impl Dispatcher {
         };
         // A batch that was recorded but whose planning never began may have lost its message.
         if row.planned == 0 && !row.planning_done {
-            let plan = NewMessage { group: row.tenant.group(), ..NewMessage::of(plan.to_body()?) };
-            self.send(&QueueName::Plan, vec![plan]).await?;
+            let group = row.tenant.group();
+            let mut plans = vec![NewMessage { group: group.clone(), ..NewMessage::of(plan.to_body()?) }];
+            if let Some(deadline_ms) = row.deadline_ms.filter(|_| names_deadline) {
+                let body = PlanMessage::Expire { batch_id: row.id.clone() }.to_body()?;
+                let ahead_ms = deadline_ms.saturating_sub(self.clock.now_ms());
+                let delay_ms = ahead_ms.min(self.ports.queue.limits().delay_ms);
+                plans.push(NewMessage { body, delay_ms, group });
+            }
+            self.send(&QueueName::Plan, plans).await?;
         }
         Ok(Submitted { record: row, created })
     }

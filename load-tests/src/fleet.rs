@@ -13,7 +13,6 @@ use gantz_core::tool::{Call, Tool};
 use gantz_dispatcher::Dispatcher;
 use gantz_embedded::{Directory, Embedded, Settings};
 use gantz_workers::metrics::{Measure, Observer};
-use gantz_workers::tools::http::HttpClient;
 use gantz_workers::{Phase, Registry, Switch, ToolSettings, Toolbox, Worker, machine, pool};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -73,7 +72,7 @@ impl Fleet {
     pub(crate) fn over(ports: Ports, dir: &Path, policy: &str) -> Result<Self, Failure> {
         let (clock, entropy) = (machine::clock(), machine::entropy());
         let manifest = Arc::new(Manifest::parse("load-test", &format!("{MANIFEST}    {policy}\n"))?);
-        let settings = ToolSettings { base_dir: dir.to_owned(), http: HttpClient::new(clock.clone()) };
+        let settings = ToolSettings::new(dir, &clock);
         let tools = Toolbox::build(&manifest, &Registry::default().with(Noop), &settings)?;
         let dispatcher = Dispatcher::new(ports.clone(), manifest, clock.clone(), entropy.clone());
         let ended = Arc::new(AtomicU64::new(0));

@@ -12,7 +12,6 @@ use gantz_core::{
 };
 use gantz_dispatcher::Dispatcher;
 use gantz_embedded::{Directory, Embedded, Settings};
-use gantz_workers::tools::http::HttpClient;
 use gantz_workers::{Phase, Registry, Switch, ToolSettings, Toolbox, Worker, machine, pool};
 use serde_json::json;
 
@@ -51,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ports::of(Embedded::open(Directory::create(directory.path())?, clock.clone(), Settings::default())?);
 
     let manifest = Arc::new(Manifest::parse("example", MANIFEST)?);
-    let settings = ToolSettings { base_dir: directory.path().into(), http: HttpClient::new(clock.clone()) };
+    let settings = ToolSettings::new(directory.path(), &clock);
     let tools = Toolbox::build(&manifest, &Registry::default().with(CountWords), &settings)?;
     let dispatcher = Dispatcher::new(ports.clone(), manifest, clock.clone(), entropy.clone());
     let worker = Arc::new(Worker::new(ports.clone(), tools, clock, entropy, "example"));

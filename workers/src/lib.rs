@@ -14,6 +14,7 @@ pub mod machine;
 pub mod metrics;
 pub mod pool;
 pub mod process;
+pub mod secrets;
 pub mod totals;
 
 mod gate;
@@ -24,5 +25,6 @@ mod run;
 pub use delivery::{Delivery, Disposition, Slot, Tenure};
 pub use process::Worker;
 pub use registry::{Registry, ToolSettings, Toolbox};
+pub use secrets::Secrets;
 pub use stop::{Phase, Stop, Switch};
 pub use tools::mcp::mcp_tools;

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use gantz_core::host::Clock;
 use gantz_core::manifest::{Handler, Manifest, ToolSpec};
 use gantz_core::outcome::{ErrorKind, Outcome};
 use gantz_core::tool::{Call, Tool};
 use serde_json::Value;
 
+use crate::secrets::Secrets;
 use crate::tools::command::CommandTool;
 use crate::tools::http::{HttpClient, HttpTool};
 use crate::tools::mcp::McpServers;
@@ -77,6 +79,16 @@ pub struct ToolSettings {
     pub base_dir: PathBuf,
     /// The process's one HTTP client.
     pub http: HttpClient,
+    /// Where secrets are that the manifest names.
+    pub secrets: Secrets,
+}
+
+impl ToolSettings {
+    /// Those of a process whose secrets are in its environment.
+    pub fn new(base_dir: impl Into<PathBuf>, clock: &Clock) -> Self {
+        let (http, secrets) = (HttpClient::new(clock.clone()), Secrets::of_environment(clock.clone()));
+        Self { base_dir: base_dir.into(), http, secrets }
+    }
 }
 
 /// A manifest's tool, ready to run.
@@ -119,7 +131,7 @@ impl Toolbox {
         settings: &ToolSettings,
     ) -> Result<Self, ToolboxError> {
         let mut tools = BTreeMap::new();
-        let servers = McpServers::of(manifest, &settings.base_dir, &settings.http);
+        let servers = McpServers::of(manifest, settings);
         for spec in manifest.offered() {
             let (handler, tool) = set_up(spec, registry, settings, &servers)?;
             tools.insert(spec.name.clone(), ReadyTool { spec: spec.clone(), tool, handler });
@@ -154,12 +166,12 @@ fn set_up(
         }
         Handler::Builtin(name) => (name.clone(), registry.handlers.get(name.as_str()).cloned()),
         Handler::Command(command) => {
-            let tool = CommandTool::new(command.clone(), settings.base_dir.clone())
+            let tool = CommandTool::new(command.clone(), settings.base_dir.clone(), settings.secrets.clone())
                 .map_err(|error| refused(error.to_string()))?;
             (CommandTool::HANDLER.into(), Some(Arc::new(Typed(tool))))
         }
         Handler::Http(request) => {
-            let tool = HttpTool::new(request.clone(), settings.http.clone())
+            let tool = HttpTool::new(request.clone(), settings.http.clone(), settings.secrets.clone())
                 .map_err(|error| refused(error.to_string()))?;
             (HttpTool::HANDLER.into(), Some(Arc::new(Typed(tool))))
         }
@@ -195,7 +207,7 @@ mod tests {
         let manifest =
             format!("name: n\nversion: 1.0.0\ntools:\n{silent}{allowed}    creates_functions: true\n");
         let manifest = Manifest::parse("gantz.yaml", &manifest).unwrap();
-        let settings = ToolSettings { base_dir: "/".into(), http: HttpClient::new(Clock::new(|| 0)) };
+        let settings = ToolSettings::new("/", &Clock::new(|| 0));
         let toolbox = Toolbox::build(&manifest, &Registry::default().with(Maker), &settings).unwrap();
         let run = async |name: &str| {
             let job_id = JobId::try_new("job-0001").unwrap();

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use gantz_core::ids::Lane;
 use gantz_core::limits;
+use gantz_core::manifest::secret::SecretName;
 use gantz_core::manifest::{LaneSpec, LaneWorkers, Manifest, ToolSpec};
 
 use super::piece::{fill_holes, logical, section};
-use super::tools;
+use super::{secrets, tools};
 
 const PIECE: &str = include_str!("../../../infra/lane.yaml");
 /// The longest that a Lambda function runs.
@@ -30,6 +31,9 @@ pub(super) struct Working<'m> {
     pub(super) tools: Vec<&'m ToolSpec>,
     /// Buckets besides the stack's own whose objects its tools are given.
     pub(super) buckets: BTreeSet<&'m str>,
+    /// Secrets that its tools need.
+    pub(super) secrets: BTreeSet<SecretName>,
+    manifest: &'m Manifest,
 }
 
 impl<'m> Working<'m> {
@@ -57,10 +61,13 @@ impl<'m> Working<'m> {
         let called = |tool: &ToolSpec| {
             calls.iter().any(|(called, wanted, _)| called.name == tool.name && here(tool, *wanted))
         };
+        let tools: Vec<_> = manifest.tools().filter(|tool| here(tool, None) || called(tool)).collect();
         Self {
             lane,
             spec,
-            tools: manifest.tools().filter(|tool| here(tool, None) || called(tool)).collect(),
+            manifest,
+            secrets: tools.iter().flat_map(|tool| manifest.secrets(tool)).collect(),
+            tools,
             buckets: calls
                 .iter()
                 .filter(|(tool, wanted, _)| here(tool, *wanted))
@@ -101,6 +108,8 @@ impl<'m> Working<'m> {
             }
         };
         let timeout_s = self.timeout_s();
+        let environment = tools::part(&self.tools, "Environment");
+        let environment = secrets::environment(self.manifest, &self.secrets, &environment) + &environment;
         let (least, most) = EVENT_SOURCE_CONCURRENCY;
         let concurrency = self.spec.concurrency.div_ceil(self.spec.batch_size).clamp(least, most);
         let piece = fill_holes(
@@ -119,7 +128,7 @@ impl<'m> Working<'m> {
                 ("enabled", &self.has_function().to_string()),
                 ("statements", &tools::statements(self)),
                 ("function", &tools::part(&self.tools, "Function")),
-                ("environment", &tools::part(&self.tools, "Environment")),
+                ("environment", &environment),
             ],
         );
         section(&piece, name)

@@ -7,6 +7,7 @@
 mod lane;
 mod piece;
 mod schedule;
+mod secrets;
 mod tools;
 mod trigger;
 
@@ -23,8 +24,8 @@ const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 /// The template of a manifest's stack: the same text for the same manifest.
 ///
 /// Parameters without a default, which whoever deploys it has to give: `ArtifactsBucket`, and in it `DispatcherKey`,
-/// `WorkerKey` and `DeadLetterKey`; `DatabaseSecret` or `DatabaseUrl` if a tool's handler is `postgres.query`. Worth
-/// knowing among the others: `Architecture` (`arm64`); for endpoints other than AWS's own `EndpointUrl` and
+/// `WorkerKey` and `DeadLetterKey`; `DatabaseSecret` or `DatabaseUrl` if a tool's handler is `postgres.query`; and for each secret that the manifest names as
+/// `${env:SEARCH_TOKEN}` its `SecretSearchToken`. Worth knowing among the others: `Architecture` (`arm64`); for endpoints other than AWS's own `EndpointUrl` and
 /// `QueueUrlPrefix` (which ends with `STACK-`); `JwtIssuer` and `JwtAudience`; and of each lane `…WorkerMemorySize`,
 /// `…WorkerReservedConcurrency` and `…WorkerProvisionedConcurrency`, with `Agent` for the lane `fast`, `Async` for `bulk`
 /// and `LaneGpu` for one called `gpu`.
@@ -42,9 +43,9 @@ pub(crate) fn render(manifest: &Manifest) -> String {
         let parts: String = lanes.iter().map(|lane| lane.part(name)).collect();
         template = fill_region(&template, &format!("lane {name}"), &parts);
     }
-    for name in ["Parameters", "Conditions"] {
-        template = fill_region(&template, &format!("tool {name}"), &tools::part(&tools, name));
-    }
+    let parameters = tools::part(&tools, "Parameters") + &secrets::parameters(manifest);
+    template = fill_region(&template, "tool Parameters", &parameters);
+    template = fill_region(&template, "tool Conditions", &tools::part(&tools, "Conditions"));
     template = fill_region(&template, "tool Rules", &tools::rules(&tools));
     let schedules: String = manifest.schedules().map(schedule::resources).collect();
     let triggers = triggers_by_bucket(manifest);

@@ -6,6 +6,7 @@ use gantz_core::manifest::{Handler, ToolSpec};
 
 use super::lane::Working;
 use super::piece::{fill_holes, quoted, section};
+use super::secrets;
 
 /// Handlers and their pieces. Handlers that are not here need nothing.
 const PIECES: [(&str, &str); 5] = [
@@ -36,7 +37,7 @@ pub(super) fn rules(tools: &[&ToolSpec]) -> String {
 pub(super) fn statements(lane: &Working<'_>) -> String {
     let objects: String =
         lane.buckets.iter().map(|bucket| allow(READ_OBJECTS, &format!("{bucket}/*"))).collect();
-    objects + &part(&lane.tools, "Statements")
+    objects + &secrets::statements(&lane.secrets) + &part(&lane.tools, "Statements")
 }
 
 /// What the dispatcher may do to find new objects in a bucket that is not the stack's own.

@@ -93,6 +93,15 @@ tools:
     lane: mixed
     parameters:
       n: {type: integer}
+  knowing:
+    description: Say what it was told in confidence
+    handler: command
+    command:
+      program: sh
+      args: ["-c", 'printf "\"%s, %s\"" "$GREETING" "$NAME"']
+      env: {GREETING: "${env:GREETING}", NAME: "<${ssm:/e2e/name}>"}
+    lane: knowing
+    retry: {max_attempts: 1}
   limited:
     description: Say it again, once a second
     handler: command
@@ -195,6 +204,7 @@ impl Fleet {
         let architecture = std::env::consts::ARCH.replace("aarch64", "arm64");
         let words = ["deploy", "--stack", stack, "--region", "us-east-1", "--output", "json"];
         let built = ["--architecture", &architecture, "--artifacts", programs.to_str().unwrap()];
+        let built = [&built[..], &["--parameter", "SecretGreeting=hello"]].concat();
         self.command(&[&words[..], &built[..], more].concat())
     }
 

@@ -14,6 +14,7 @@ mod mcp;
 mod outcomes;
 mod records;
 mod roles;
+mod secrets;
 mod seed;
 mod snippets;
 mod stack;

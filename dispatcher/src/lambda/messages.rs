@@ -24,7 +24,7 @@ use super::queue::Delivery;
 use super::submission::{Ask, Door, Submission};
 use super::uploads;
 use crate::http::read_submission;
-use crate::plan::{self, StepEnd};
+use crate::plan;
 
 /// Messages handled at once: what one receive of SQS brings.
 const AT_ONCE: usize = 10;
@@ -151,16 +151,16 @@ impl Lambda {
         let message = Message::from(delivery);
         // Only patterns of local files spare anything, and these are refused at the doors.
         let spared = Path::new("");
-        let (delay_ms, why, end) =
-            match plan::step(&self.dispatcher, &message, spared, Some(deadline_ms)).await {
-                Ok(StepEnd::Done) => return Ok(End::Done),
-                Ok(StepEnd::More) => (0, Postponed::HandedBack, Ok(End::Again)),
-                // The queue would keep it back for several times a step's length.
-                Err(error) => {
-                    let delay_ms = retry::after_port_failure_ms(message.receives);
-                    (delay_ms, Postponed::PortFailed(error.to_string()), Err(error))
-                }
-            };
+        let stepped = plan::step(&self.dispatcher, &message, spared, Some(deadline_ms)).await;
+        let (delay_ms, why, end) = match stepped.map(|end| end.postponement(self.dispatcher.clock.now_ms())) {
+            Ok(None) => return Ok(End::Done),
+            Ok(Some((delay_ms, why))) => (delay_ms, why, Ok(End::Again)),
+            // The queue would keep it back for several times a step's length.
+            Err(error) => {
+                let delay_ms = retry::after_port_failure_ms(message.receives);
+                (delay_ms, Postponed::PortFailed(error.to_string()), Err(error))
+            }
+        };
         let queue = &self.dispatcher.ports.queue;
         if let Err(error) = queue.postpone(&QueueName::Plan, &message.receipt, delay_ms, why).await {
             // It comes back all the same, only later.

@@ -30,6 +30,11 @@ pub enum PlanMessage {
         /// The batch.
         batch_id: JobId,
     },
+    /// Once its deadline has passed, end what has not ended.
+    Expire {
+        /// The batch.
+        batch_id: JobId,
+    },
 }
 
 /// Where a batch's children come from, as it travels: short.

@@ -5,7 +5,6 @@
 //! Memory holds one page; a walk over files also holds the names of one folder at each level, as it goes through them in
 //! order. [`serve`] plans for as long as a process lives; [`step`] is for hosts that end after minutes.
 
-mod cancel;
 mod files;
 mod lines;
 mod message;
@@ -15,6 +14,7 @@ mod page;
 mod parts;
 mod pattern;
 mod planner;
+mod stop;
 mod turn;
 mod unsuccessful;
 
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gantz_core::ids::QueueName;
-use gantz_core::limits::LEASE_MS;
+use gantz_core::limits::{LEASE_MS, POSTPONE_MAX_MS};
 use gantz_core::ports::{Message, PortError, PortResult, Postponed, Receive};
 use gantz_core::retry;
 
@@ -47,6 +47,22 @@ pub enum StepEnd {
     Done,
     /// Time is short: make the message visible at once. The next step goes on where this one stopped.
     More,
+    /// It is not due before then, in milliseconds since the epoch: keep the message back until then, or for as long as the
+    /// queue can.
+    NotBefore(u64),
+}
+
+impl StepEnd {
+    /// How long to keep the message back, and why; `None` for one that is to be deleted.
+    pub(crate) fn postponement(self, now_ms: u64) -> Option<(u64, Postponed)> {
+        match self {
+            Self::Done => None,
+            Self::More => Some((0, Postponed::HandedBack)),
+            Self::NotBefore(due_ms) => {
+                Some((due_ms.saturating_sub(now_ms).min(POSTPONE_MAX_MS), Postponed::NotDue))
+            }
+        }
+    }
 }
 
 /// Does a message's work until it is done, or until `deadline_ms` is near, in milliseconds since the epoch by the
@@ -148,14 +164,16 @@ async fn settle(
     stepped: &Result<StepEnd, SubmitError>,
 ) -> PortResult<()> {
     let (queue, receipt) = (&dispatcher.ports.queue, &message.receipt);
-    match stepped {
-        Ok(StepEnd::Done) => queue.delete(&QueueName::Plan, vec![receipt.clone()]).await.map(|_| ()),
-        Ok(StepEnd::More) => queue.postpone(&QueueName::Plan, receipt, 0, Postponed::HandedBack).await,
+    let postponement = match stepped {
+        Ok(end) => end.postponement(dispatcher.clock.now_ms()),
         Err(error) => {
-            let why = Postponed::PortFailed(error.to_string());
             let delay_ms = retry::after_port_failure_ms(message.receives);
-            queue.postpone(&QueueName::Plan, receipt, delay_ms, why).await
+            Some((delay_ms, Postponed::PortFailed(error.to_string())))
         }
+    };
+    match postponement {
+        None => queue.delete(&QueueName::Plan, vec![receipt.clone()]).await.map(|_| ()),
+        Some((delay_ms, why)) => queue.postpone(&QueueName::Plan, receipt, delay_ms, why).await,
     }
 }
 
@@ -167,6 +185,7 @@ async fn carry_out(turn: &Turn<'_>, plan: PlanMessage, spared: &Path) -> Result<
             let planner = Planner { turn, batch: progress.batch, source: &source, shared, left_out: 0 };
             planner.plan(spared).await
         }
-        PlanMessage::Cancel { batch_id } => cancel::if_asked(turn, &batch_id).await,
+        PlanMessage::Cancel { batch_id } => stop::if_it_shall(turn, &batch_id).await,
+        PlanMessage::Expire { batch_id } => stop::when_due(turn, &batch_id).await,
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::page::{Again, Item, Page, Source, SourceError, together};
 use super::turn::Turn;
-use super::{StepEnd, StoredSource, cancel};
+use super::{StepEnd, StoredSource, stop};
 use crate::submit::SubmitError;
 
 /// What came of a page.
@@ -44,8 +44,13 @@ impl Planner<'_> {
         if self.batch.planning_done {
             return self.end(None).await;
         }
-        if self.batch.cancel_requested_at_ms.is_some() && self.batch.open_shards.is_empty() {
-            return self.end(Some("cancelled before it was planned".into())).await;
+        if self.batch.open_shards.is_empty() {
+            if self.batch.cancel_requested_at_ms.is_some() {
+                return self.end(Some("cancelled before it was planned".into())).await;
+            }
+            if self.is_over() {
+                return self.end(Some("its deadline passed before it was planned".into())).await;
+            }
         }
         let dispatcher = self.turn.dispatcher;
         let Some(tool) = dispatcher.manifest.tool(&self.batch.tool) else {
@@ -74,6 +79,9 @@ impl Planner<'_> {
             if self.turn.is_over() {
                 return Ok(StepEnd::More);
             }
+            if self.is_over() {
+                return self.end(Some("its deadline passed while it was planned".into())).await;
+            }
             let page;
             (source, page) = source.next_page(BATCH_SHARD_CHILDREN as usize).await?;
             match self.page(tool, page, None).await? {
@@ -82,6 +90,10 @@ impl Planner<'_> {
                 Planned::Overtaken => return Ok(StepEnd::More),
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.batch.is_over(self.turn.dispatcher.clock.now_ms())
     }
 
     /// Records and sends the children of one page, a shard's. It is written down first, unless it was read from where
@@ -196,8 +208,9 @@ impl Planner<'_> {
 
     /// Ends planning, and with it the batch if all its children have ended.
     async fn end(&self, error: Option<String>) -> Result<StepEnd, SubmitError> {
-        // Children may have been planned since their batch was cancelled, and the wish handled before they were.
-        if cancel::if_asked(self.turn, &self.batch.id).await? == StepEnd::More {
+        // Children may have been planned since their batch was cancelled or came to its deadline, and the message that tells of
+        // that handled before they were.
+        if stop::if_it_shall(self.turn, &self.batch.id).await? == StepEnd::More {
             return Ok(StepEnd::More);
         }
         if error.is_none() && self.batch.planning_error.is_none() {

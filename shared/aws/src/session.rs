@@ -28,6 +28,7 @@ pub struct Session {
     eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
     lambda: OnceLock<aws_sdk_lambda::Client>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
+    ssm: OnceLock<aws_sdk_ssm::Client>,
 }
 
 impl Session {
@@ -70,6 +71,7 @@ impl Session {
             eventbridge: OnceLock::new(),
             lambda: OnceLock::new(),
             logs: OnceLock::new(),
+            ssm: OnceLock::new(),
         }
     }
 
@@ -84,6 +86,10 @@ impl Session {
 
     pub(crate) fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+    }
+
+    pub(crate) fn ssm(&self) -> &aws_sdk_ssm::Client {
+        self.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.config))
     }
 
     pub(crate) fn sqs(&self) -> &aws_sdk_sqs::Client {

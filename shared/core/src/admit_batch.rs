@@ -171,6 +171,8 @@ pub struct BatchAdmission {
     pub source: BatchSource,
     /// Parameters that all children share.
     pub shared: Map<String, Value>,
+    /// Whether whoever submitted it named its deadline, and so waits for its end by then.
+    pub names_deadline: bool,
 }
 
 impl BatchAdmission {
@@ -214,12 +216,13 @@ pub fn admit_batch(
     let source = source(spec.items, spec.jsonl, spec.files, spec.s3, spec.path_parameter)?;
     check_fit(tool, &source)?;
     let place = Place { tenant, lane, deadline_ms };
+    let names_deadline = spec.deadline.is_some();
     let record = BatchRecord {
         tolerate: spec.tolerate.unwrap_or(Tolerance::NONE),
         child_events: spec.child_events,
         ..new_batch(id, tool, place, &source, &spec.parameters, now_ms)
     };
-    Ok(BatchAdmission { record, source, shared: spec.parameters })
+    Ok(BatchAdmission { record, source, shared: spec.parameters, names_deadline })
 }
 
 /// A batch of `tool` none of whose children may fail.

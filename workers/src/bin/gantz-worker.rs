@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gantz_aws::tools::{CreateFunction, CreateFunctionSettings, GetLogs, Invoke, ListFunctions};
-use gantz_aws::{Objects, Session, Settings};
+use gantz_aws::{Objects, ParameterStore, Session, Settings};
 use gantz_workers::Registry;
 use gantz_workers::lambda::Duty;
 use gantz_workers::lambda::start::{self, Project};
@@ -19,8 +19,9 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), lambda_runtime::Error> {
     let settings = Arc::new(Settings::read(env)?);
-    let project = Project::read(env)?;
+    let mut project = Project::read(env)?;
     let session = Arc::new(Session::from_env().await);
+    project.secrets = project.secrets.and_store(ParameterStore::new(Arc::clone(&session)));
     let ports = gantz_aws::connect(Arc::clone(&session), Arc::clone(&settings), project.clock.clone());
     let handlers = handlers(&project, &session)?;
     let function = project.function(Duty::Jobs, ports, &handlers, &settings.queue_url_prefix)?;

@@ -16,7 +16,7 @@ use super::{Duty, Function, Invocation};
 use crate::machine;
 use crate::process::Worker;
 use crate::registry::{Registry, ToolSettings, Toolbox, ToolboxError};
-use crate::tools::http::HttpClient;
+use crate::secrets::Secrets;
 
 /// Names the manifest, relative to the function's folder.
 pub const CONFIG: &str = "GANTZ_CONFIG";
@@ -57,6 +57,8 @@ pub struct Project {
     pub clock: Clock,
     /// Randomness.
     pub entropy: Entropy,
+    /// Where secrets are that the manifest names: the environment, until a store is added.
+    pub secrets: Secrets,
 }
 
 /// Logs to stdout as JSON, one line each. Lambda's log lines are whole as soon as they are written: nothing is buffered.
@@ -83,6 +85,7 @@ impl Project {
         Ok(Self {
             manifest: Arc::new(manifest),
             base_dir,
+            secrets: Secrets::of_environment(machine::clock()),
             clock: machine::clock(),
             entropy: machine::entropy(),
         })
@@ -100,7 +103,8 @@ impl Project {
         registry: &Registry,
         queue_url_prefix: &str,
     ) -> Result<Function, StartError> {
-        let settings = ToolSettings { base_dir: self.base_dir, http: HttpClient::new(self.clock.clone()) };
+        let settings =
+            ToolSettings { secrets: self.secrets, ..ToolSettings::new(self.base_dir, &self.clock) };
         let tools = Toolbox::build(&self.manifest, registry, &settings)?;
         if duty == Duty::Jobs {
             // A built-in tool that nobody wrote down may well be of no use here.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +20,6 @@ use gantz_core::ports::{Depth, JobFilter, Message, NewMessage, Ports, Postponed,
 use gantz_core::spec::JobSpec;
 use gantz_dispatcher::Dispatcher;
 use gantz_embedded::{Directory, Embedded, Settings};
-use gantz_workers::tools::http::HttpClient;
 use gantz_workers::{Phase, Registry, Switch, ToolSettings, Toolbox, Worker, pool};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -114,7 +113,7 @@ impl Fleet {
         let ports = Ports::of(store.clone());
         let registry =
             Registry::default().with(ModeTool { journal: site.journal.clone(), clock: clock.clone() });
-        let settings = ToolSettings { base_dir: PathBuf::new(), http: HttpClient::new(clock.clone()) };
+        let settings = ToolSettings::new("", &clock);
         Self {
             tools: Toolbox::build(&site.manifest, &registry, &settings).unwrap(),
             dispatcher: Dispatcher::new(ports.clone(), site.manifest.clone(), clock.clone(), entropy.clone()),

@@ -9,6 +9,7 @@ mod analyze;
 mod lambda;
 mod pipeline;
 mod postgres;
+mod secrets;
 mod tool_command;
 mod tool_http;
 mod tool_mcp;

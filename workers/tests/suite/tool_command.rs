@@ -14,6 +14,8 @@ use gantz_core::tool::{Call, Tool};
 use gantz_workers::tools::command::CommandTool;
 use serde_json::{Value, json};
 
+use crate::secrets::secrets;
+
 /// Far more than anything here takes: only a hang gets there.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -26,7 +28,7 @@ fn shell(script: &str) -> CommandSpec {
     }
 }
 
-fn call(parameters: Value) -> Call<Value> {
+pub(crate) fn call(parameters: Value) -> Call<Value> {
     Call {
         job_id: JobId::try_new("job-1234").expect("a valid id"),
         effect_key: JobId::try_new("first-of-its-kind").expect("a valid id"),
@@ -42,7 +44,7 @@ async fn patiently<F: Future>(future: F) -> F::Output {
 }
 
 async fn run_in(folder: &Path, spec: CommandSpec, call: Call<Value>) -> Outcome {
-    let tool = CommandTool::new(spec, folder.to_owned()).expect("a valid spec");
+    let tool = CommandTool::new(spec, folder.to_owned(), secrets()).expect("a valid spec");
     patiently(tool.run(call)).await
 }
 
@@ -100,7 +102,7 @@ async fn a_parameter_stays_within_its_argument() {
 #[test]
 fn arguments_are_checked_when_the_tool_is_made() {
     let spec = CommandSpec { args: vec!["ok".to_owned(), "{".to_owned()], ..shell("") };
-    let error = CommandTool::new(spec, PathBuf::from("/")).unwrap_err();
+    let error = CommandTool::new(spec, PathBuf::from("/"), secrets()).unwrap_err();
     assert_eq!(error.to_string(), "argument 2 of `/bin/sh` is no template");
 }
 
@@ -289,7 +291,7 @@ async fn dropping_the_call_kills_the_whole_group() {
         canary.script("wait")
     );
     let leader = canary.folder.path().join("leader");
-    let tool = CommandTool::new(shell(&script), PathBuf::from("/")).unwrap();
+    let tool = CommandTool::new(shell(&script), PathBuf::from("/"), secrets()).unwrap();
     let running = tokio::spawn(async move { tool.run(call(json!({}))).await });
     let (send, receive) = tokio::sync::oneshot::channel();
     let act = move || {

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::secrets::secrets;
+
 /// Far more than anything here takes: only a hang gets there.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// 1994-11-06T08:49:37Z
@@ -111,7 +113,7 @@ fn client() -> HttpClient {
 }
 
 async fn run_with(client: &HttpClient, spec: HttpSpec, parameters: Value) -> Outcome {
-    let tool = HttpTool::new(spec, client.clone()).expect("a valid spec");
+    let tool = HttpTool::new(spec, client.clone(), secrets()).expect("a valid spec");
     let call = Call {
         job_id: JobId::try_new("job-1234").expect("a valid id"),
         effect_key: JobId::try_new("first-of-its-kind").expect("a valid id"),
@@ -146,7 +148,10 @@ fn headers(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 async fn gets_json() {
     let extra = "content-type: application/json; charset=utf-8\r\netag: \"7\"\r\nset-cookie: s=1\r\n";
     let server = Server::answering(&with_status("200 OK", extra, r#"{"items": [1, 2]}"#)).await;
-    let spec = HttpSpec { headers: headers(&[("X-Token", "t {t}")]), ..get(server.url("/u/{id}?q={q}#f")) };
+    let spec = HttpSpec {
+        headers: headers(&[("X-Token", "t {t}"), ("X-Secret", "${env:PATH} {t}")]),
+        ..get(server.url("/u/{id}?q={q}#f"))
+    };
     let outcome = run(spec.clone(), json!({"id": "a/b", "q": "x&y", "t": "ok"})).await;
     let expect = json!({
         "status": 200,
@@ -157,6 +162,8 @@ async fn gets_json() {
     let requests = server.requests();
     assert!(requests[0].starts_with("GET /u/a%2Fb?q=x%26y HTTP/1.1\r\n"), "{requests:?}");
     assert!(requests[0].contains("\r\nx-token: t ok\r\n"), "{requests:?}");
+    let path = std::env::var("PATH").expect("a path");
+    assert!(requests[0].contains(&format!("\r\nx-secret: {path} ok\r\n")), "{requests:?}");
     assert!(requests[0].contains("\r\nuser-agent: gantz/"), "{requests:?}");
     assert!(!requests[0].contains("idempotency-key"), "{requests:?}");
 
@@ -439,7 +446,7 @@ async fn parameters_choose_among_listed_hosts_only() {
 #[test]
 fn a_spec_is_checked_when_the_tool_is_made() {
     let check = |spec: HttpSpec, expect: &str| {
-        let error = HttpTool::new(spec, client()).map(drop).unwrap_err();
+        let error = HttpTool::new(spec, client(), secrets()).map(drop).unwrap_err();
         assert_eq!(error.to_string(), expect);
     };
     let url = || "https://example.com/".to_owned();

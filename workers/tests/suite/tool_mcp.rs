@@ -10,7 +10,6 @@ use gantz_core::ids::JobId;
 use gantz_core::manifest::Manifest;
 use gantz_core::outcome::{Effect, ErrorKind, Failure, Outcome, Retry};
 use gantz_core::tool::Call;
-use gantz_workers::tools::http::HttpClient;
 use gantz_workers::{Registry, ToolSettings, Toolbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -76,8 +75,7 @@ impl Box {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("server.py"), SERVER).expect("a file");
         let manifest = Manifest::parse("gantz.yaml", MANIFEST).expect("a manifest");
-        let http = HttpClient::new(Clock::new(|| 0));
-        let settings = ToolSettings { base_dir: folder.path().into(), http };
+        let settings = ToolSettings::new(folder.path(), &Clock::new(|| 0));
         let toolbox = Toolbox::build(&manifest, &Registry::default(), &settings).expect("a toolbox");
         Self { toolbox, folder }
     }

@@ -5,6 +5,7 @@ mod world;
 
 mod again;
 mod cancelling;
+mod expiring;
 mod files;
 mod interrupted;
 mod items;

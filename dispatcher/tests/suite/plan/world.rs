@@ -19,7 +19,7 @@ use gantz_core::job::{JobRecord, JobStatus};
 use gantz_core::lifecycle::{CancelVerdict, ClaimVerdict, FinishVerdict, GiveUpVerdict};
 use gantz_core::limits::{LEASE_MS, PARAMETERS_MAX_BYTES};
 use gantz_core::manifest::Manifest;
-use gantz_core::ports::{BlobStore, JobFilter, Message, NewMessage, Ports, Receive};
+use gantz_core::ports::{BlobStore, JobFilter, Message, NewMessage, Ports, Receipt, Receive};
 use gantz_dispatcher::plan::{self, StepEnd};
 use gantz_dispatcher::{Dispatcher, SubmitError, Submitted};
 use gantz_embedded::{Directory, Embedded, Settings};
@@ -225,6 +225,19 @@ impl World {
     pub(crate) async fn try_step(&self, message: &Message, budget_ms: u64) -> Result<StepEnd, SubmitError> {
         let deadline_ms = self.now_ms() + budget_ms;
         plan::step(self.dispatcher(), message, &self.data(), Some(deadline_ms)).await
+    }
+
+    /// One step with the message that expires the batch, which a queue has delivered now.
+    pub(crate) async fn try_expire(&self, budget_ms: u64) -> StepEnd {
+        let message = Message {
+            id: "early".into(),
+            receipt: Receipt("none".into()),
+            body: json!({"plan": "expire", "batch_id": BATCH}).to_string(),
+            receives: 1,
+            sent_at_ms: NOW_MS,
+            dead_reason: None,
+        };
+        self.try_step(&message, budget_ms).await.unwrap()
     }
 
     /// Steps that have so many milliseconds each, until nothing is left to do. Returns how many there were.
@@ -496,6 +509,7 @@ impl World {
                 JobStatus::Succeeded => counts.succeeded += 1,
                 JobStatus::Failed => counts.failed += 1,
                 JobStatus::Cancelled => counts.cancelled += 1,
+                JobStatus::Expired => counts.expired += 1,
                 other => panic!("{} is {other:?}", child.id),
             }
         }

@@ -32,7 +32,7 @@ pub struct BatchRecord {
     pub tenant: Tenant,
     /// The lane its children are sent to.
     pub lane: Lane,
-    /// `RUNNING`, or how it ended: `SUCCEEDED`, `FAILED` or `CANCELLED`.
+    /// `RUNNING`, or how it ended: `SUCCEEDED`, `FAILED`, `CANCELLED` or `EXPIRED`.
     pub status: JobStatus,
     /// How many children may fail.
     pub tolerate: Tolerance,
@@ -140,6 +140,11 @@ impl BatchRecord {
         self.finished_at_ms.is_some()
     }
 
+    /// Its deadline has passed: no more of it is begun.
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        self.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms)
+    }
+
     /// Takes a shard into the set of open ones, before its children are recorded. Says whether that changed anything:
     /// a planner that repeats itself after a crash finds it open, or complete. None is opened once the batch shall be
     /// cancelled or its planning is over: it would wait for children that never come.
@@ -198,8 +203,11 @@ impl BatchRecord {
             return false;
         }
         self.planned = self.planned.max(self.counts.finished());
+        let cut_short = self.counts.expired > 0 || self.planning_error.is_some();
         self.status = if self.cancel_requested_at_ms.is_some() {
             JobStatus::Cancelled
+        } else if cut_short && self.is_over(now_ms) {
+            JobStatus::Expired
         } else if self.planning_error.is_none()
             && self.tolerate.allows(self.counts.unsuccessful(), self.planned)
         {

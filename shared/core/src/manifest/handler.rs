@@ -50,7 +50,7 @@ pub struct CommandSpec {
     /// [Templates](super::template) of its arguments. The parameters they name are always present: required, or with a
     /// default.
     pub args: Vec<String>,
-    /// Environment variables set for it, besides the few that it inherits.
+    /// Environment variables set for it, besides the few that it inherits. Their values may name [secrets](super::secret).
     pub env: BTreeMap<String, String>,
     /// The folder it runs in, relative to the manifest's; the manifest's own if absent.
     pub cwd: Option<String>,
@@ -99,7 +99,8 @@ pub struct HttpSpec {
     pub url: String,
     /// `GET`, `HEAD`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: String,
-    /// Headers by name; the values are templates over scalar parameters.
+    /// Headers by name; what is left of the values without the [secrets](super::secret) that they name are templates over
+    /// scalar parameters.
     pub headers: BTreeMap<String, String>,
     /// What is sent.
     pub body: HttpBody,
@@ -138,7 +139,8 @@ pub enum McpServerSpec {
         program: String,
         /// Its arguments, as they are.
         args: Vec<String>,
-        /// Environment variables set for it, besides the few that it inherits.
+        /// Environment variables set for it, besides the few that it inherits. Their values may name
+        /// [secrets](super::secret).
         env: BTreeMap<String, String>,
         /// The folder it runs in, relative to the manifest's; the manifest's own if absent.
         cwd: Option<String>,

@@ -3,6 +3,7 @@
 //! [`Manifest::parse`] reads a `gantz.yaml` once, into types that hold nothing invalid; `docs/manifest.md` describes
 //! every key. A manifest that cannot be used gives a [`ManifestError`] with every problem at its line.
 
+pub mod secret;
 pub mod template;
 
 mod cron;
@@ -27,7 +28,7 @@ mod suggest;
 mod syntax;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use check::{ParameterError, ParameterErrorCode};
@@ -43,6 +44,7 @@ pub use tool::{LaneSpec, LaneWorkers, ToolSpec};
 pub use trigger::{Arrival, TriggerSpec};
 
 use crate::ids::Lane;
+use secret::SecretName;
 
 /// The tools of one project.
 #[derive(Debug, Clone)]
@@ -132,6 +134,25 @@ impl Manifest {
     /// Other MCP servers, sorted by name.
     pub fn mcp_servers(&self) -> impl Iterator<Item = (&str, &Arc<McpServerSpec>)> {
         self.mcp_servers.iter().map(|(name, server)| (name.as_str(), server))
+    }
+
+    /// The secrets that a tool's worker needs, by the names that the manifest gives them.
+    pub fn secrets(&self, tool: &ToolSpec) -> BTreeSet<SecretName> {
+        let of = |texts: &BTreeMap<String, String>| -> BTreeSet<SecretName> {
+            texts.values().flat_map(|text| secret::names(text)).collect()
+        };
+        match &tool.handler {
+            Handler::Command(command) => of(&command.env),
+            Handler::Http(http) => of(&http.headers),
+            Handler::Mcp(tool) => match self.mcp_servers.get(tool.server_name()).map(|server| &**server) {
+                Some(McpServerSpec::Program { env, .. }) => of(env),
+                Some(McpServerSpec::Http { bearer_env, .. }) => {
+                    bearer_env.iter().cloned().map(SecretName::Env).collect()
+                }
+                None => BTreeSet::new(),
+            },
+            Handler::Builtin(_) => BTreeSet::new(),
+        }
     }
 
     /// The tool that a misspelt name most likely means.

@@ -96,3 +96,10 @@ pub(super) fn is_parameter_name(name: &str) -> bool {
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
+
+/// A full name in AWS's parameter store: <https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html>.
+pub(super) fn is_ssm_parameter(name: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| is_word(b) || b == b'.');
+    let path = name.strip_prefix('/').filter(|_| name.len() <= 1_011);
+    path.is_some_and(|path| path.split('/').all(is_part) && path.split('/').count() <= 15)
+}

@@ -1,7 +1,7 @@
 //! What the domain needs from the outside. Each method's doc says what is true once it has returned.
 //!
 //! `gantz-testkit` holds one conformance suite for each port of [`Ports`]; every adapter runs it. What only S3 offers,
-//! [`ObjectList`], [`ByteSource`] and [`NewObjects`], has tests of its own.
+//! [`ObjectList`], [`ByteSource`] and [`NewObjects`], has tests of its own, and so has [`SecretStore`].
 
 mod batches;
 mod blobs;
@@ -13,6 +13,7 @@ mod fleet;
 mod new_objects;
 mod objects;
 mod queue;
+mod secrets;
 mod store;
 
 pub use batches::BatchStore;
@@ -23,6 +24,7 @@ pub use fleet::{BreakerState, Limits};
 pub use new_objects::{NewObjects, may_be_new, object_mark};
 pub use objects::{Object, ObjectList, ObjectPage};
 pub use queue::{Depth, EntryError, JobQueue, Message, NewMessage, Postponed, QueueLimits, Receipt, Receive};
+pub use secrets::SecretStore;
 pub use store::{JobFilter, JobPage, JobStore};
 
 use std::sync::Arc;

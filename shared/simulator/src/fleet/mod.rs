@@ -13,7 +13,6 @@ use std::time::Duration;
 use gantz_core::ids::{Lane, QueueName};
 use gantz_core::manifest::Manifest;
 use gantz_dispatcher::{Dispatcher, plan};
-use gantz_workers::tools::http::HttpClient;
 use gantz_workers::{Registry, Switch, ToolSettings, Toolbox, Worker, dead_letters, pool};
 
 use crate::process::Process;
@@ -155,7 +154,7 @@ pub fn dispatcher(process: &Process) -> Dispatcher {
 /// When the manifest's tools cannot be set up.
 pub fn worker(process: &Process) -> Worker {
     let registry = Registry::default().with(ScriptedTool(process.clone()));
-    let settings = ToolSettings { base_dir: PathBuf::new(), http: HttpClient::new(process.clock()) };
+    let settings = ToolSettings::new("", &process.clock());
     let tools = Toolbox::build(&PARSED, &registry, &settings).unwrap();
     Worker::new(process.ports(), tools, process.clock(), process.entropy(), process.name())
 }

@@ -24,6 +24,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use gantz_core::limits::RESULT_MAX_BYTES;
+use gantz_core::manifest::secret::{self, SecretError, SecretPart};
 use gantz_core::manifest::template::TemplateError;
 use gantz_core::manifest::{CommandOutput, CommandSpec};
 use gantz_core::outcome::{ErrorKind, Outcome};
@@ -31,6 +32,7 @@ use gantz_core::tool::{Call, Tool};
 use serde_json::{Map, Value};
 
 use super::template::{Missing, Template};
+use crate::secrets::Secrets;
 use spawn::Launch;
 
 /// Variables that a program gets from the worker: to find programs, its user's files, its language, its time zone and
@@ -42,7 +44,8 @@ const INHERITED_VARIABLES: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 pub struct CommandTool {
     program: PathBuf,
     args: Vec<Template>,
-    env: Vec<(OsString, OsString)>,
+    env: Vec<(OsString, Vec<SecretPart>)>,
+    secrets: Secrets,
     folder: PathBuf,
     output: CommandOutput,
     permanent: Vec<i32>,
@@ -51,26 +54,37 @@ pub struct CommandTool {
 
 /// A manifest's `command` section cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("argument {index} of `{program}` is no template")]
-pub struct CommandSpecError {
-    /// The program.
-    pub program: String,
-    /// Which argument, counted from 1.
-    pub index: usize,
-    /// What is wrong with it.
-    pub source: TemplateError,
+pub enum CommandSpecError {
+    /// An argument is no template.
+    #[error("argument {index} of `{program}` is no template")]
+    Argument {
+        /// The program.
+        program: String,
+        /// Which argument, counted from 1.
+        index: usize,
+        /// What is wrong with it.
+        source: TemplateError,
+    },
+    /// A variable names what is no secret.
+    #[error("the variable `{name}`")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is wrong with its value.
+        source: SecretError,
+    },
 }
 
 impl CommandTool {
     /// The program that `spec` describes. Relative paths are below `base_dir`, the manifest's folder, which is also
-    /// where the program runs unless `spec` names another.
+    /// where the program runs unless `spec` names another. What its variables name is in `secrets`.
     ///
     /// # Errors
-    /// When an argument is no template.
-    pub fn new(spec: CommandSpec, base_dir: PathBuf) -> Result<Self, CommandSpecError> {
+    /// When an argument is no template, or a variable names no secret.
+    pub fn new(spec: CommandSpec, base_dir: PathBuf, secrets: Secrets) -> Result<Self, CommandSpecError> {
         let mut args = Vec::with_capacity(spec.args.len());
         for (index, arg) in (1..).zip(&spec.args) {
-            args.push(Template::parse(arg).map_err(|source| CommandSpecError {
+            args.push(Template::parse(arg).map_err(|source| CommandSpecError::Argument {
                 program: spec.program.clone(),
                 index,
                 source,
@@ -80,11 +94,18 @@ impl CommandTool {
         let base_dir = std::path::absolute(base_dir.join(".")).unwrap_or(base_dir);
         let is_path = spec.program.contains('/');
         let program = if is_path { base_dir.join(&spec.program) } else { PathBuf::from(&spec.program) };
-        let own = spec.env.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let mut env = Vec::with_capacity(spec.env.len());
+        for (name, value) in spec.env {
+            match secret::parts(&value) {
+                Ok(parts) => env.push((OsString::from(name), parts)),
+                Err(source) => return Err(CommandSpecError::Variable { name, source }),
+            }
+        }
         Ok(Self {
             program,
             args,
-            env: inherited_env().chain(own).collect(),
+            env,
+            secrets,
             folder: spec.cwd.map_or_else(|| base_dir.clone(), |cwd| base_dir.join(cwd)),
             output: spec.output,
             permanent: spec.permanent,
@@ -98,15 +119,19 @@ impl CommandTool {
         self.args.iter().map(|arg| arg.fill(parameters)).collect()
     }
 
-    fn env(&self, call: &Call<Value>) -> Vec<(OsString, OsString)> {
+    async fn env(&self, call: &Call<Value>) -> Result<Vec<(OsString, OsString)>, Outcome> {
+        let mut env: Vec<_> = inherited_env().collect();
+        for (name, value) in &self.env {
+            env.push((name.clone(), self.secrets.fill(value).await?.into()));
+        }
         let of_the_call = [
             ("GANTZ_JOB_ID", call.job_id.to_string()),
             ("GANTZ_ATTEMPT", call.attempt.to_string()),
             ("GANTZ_TOOL", call.tool.clone()),
             ("GANTZ_IDEMPOTENCY_KEY", call.effect_key.to_string()),
         ];
-        let of_the_call = of_the_call.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        self.env.iter().cloned().chain(of_the_call).collect()
+        env.extend(of_the_call.map(|(name, value)| (OsString::from(name), OsString::from(value))));
+        Ok(env)
     }
 }
 
@@ -124,7 +149,11 @@ impl Tool for CommandTool {
             Ok(args) => args,
             Err(missing) => return Outcome::permanent(ErrorKind::Invalid, missing.to_string()),
         };
-        let launch = Launch { program: &self.program, args, env: self.env(&call), folder: &self.folder };
+        let env = match self.env(&call).await {
+            Ok(env) => env,
+            Err(lacking) => return lacking,
+        };
+        let launch = Launch { program: &self.program, args, env, folder: &self.folder };
         let running = match spawn::start(launch) {
             Ok(running) => running,
             Err(outcome) => return outcome,

@@ -1,5 +1,6 @@
 //! What can be wrong with a request as the manifest describes it.
 
+use gantz_core::manifest::secret::SecretError;
 use gantz_core::manifest::template::TemplateError;
 
 /// A manifest's `http` section cannot be used.
@@ -19,6 +20,14 @@ pub enum HttpSpecError {
     Url {
         /// What is wrong with it.
         why: String,
+    },
+    /// A place names what is no secret.
+    #[error("{place}")]
+    Secret {
+        /// Where.
+        place: String,
+        /// What is wrong with it.
+        source: SecretError,
     },
     /// The method is none.
     #[error("`{method}` is no HTTP method")]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gantz_core::ids::JobId;
 use gantz_core::manifest::HttpSpec;
+use gantz_core::manifest::secret::{self, SecretName, SecretPart};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
@@ -14,10 +15,55 @@ use super::error::HttpSpecError;
 /// Lets servers that know it recognise a request that they have served (draft-ietf-httpapi-idempotency-key-header).
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// A header, before parameters and secrets are known.
+#[derive(Debug, Clone)]
+pub(super) struct HeaderTemplate {
+    name: HeaderName,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    Text(Template),
+    Secret(SecretName),
+}
+
+impl HeaderTemplate {
+    /// The parameters that it names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let texts = self.parts.iter().filter_map(|part| match part {
+            Part::Text(template) => Some(template),
+            Part::Secret(_) => None,
+        });
+        texts.flat_map(Template::names)
+    }
+
+    /// The secrets that it names.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Secret(name) => Some(name),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// Its text; `None` where a parameter is absent, or a secret is not among these.
+    fn fill(&self, parameters: &Map<String, Value>, secrets: &Known) -> Option<String> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(template) => text += &template.fill(parameters).ok()?,
+                Part::Secret(name) => text += secrets.get(name)?,
+            }
+        }
+        Some(text)
+    }
+}
+
+/// Secrets that were looked up.
+pub(super) type Known = BTreeMap<SecretName, String>;
+
 /// Reads the manifest's headers.
-pub(super) fn parse(
-    headers: &BTreeMap<String, String>,
-) -> Result<Vec<(HeaderName, Template)>, HttpSpecError> {
+pub(super) fn parse(headers: &BTreeMap<String, String>) -> Result<Vec<HeaderTemplate>, HttpSpecError> {
     let refuse = |name: &str, why| HttpSpecError::Header { name: name.to_owned(), why };
     let mut parsed = Vec::with_capacity(headers.len());
     for (name, value) in headers {
@@ -25,26 +71,39 @@ pub(super) fn parse(
         if HttpSpec::OWN_HEADERS.contains(&header.as_str()) {
             return Err(refuse(name, "follows from the request and cannot be set"));
         }
-        let value = Template::parse(value)
-            .map_err(|source| HttpSpecError::Template { place: format!("the header `{name}`"), source })?;
-        parsed.push((header, value));
+        let place = || format!("the header `{name}`");
+        let found =
+            secret::parts(value).map_err(|source| HttpSpecError::Secret { place: place(), source })?;
+        let mut parts = Vec::with_capacity(found.len());
+        for part in found {
+            parts.push(match part {
+                SecretPart::Secret(name) => Part::Secret(name),
+                SecretPart::Literal(text) => Part::Text(
+                    Template::parse(&text)
+                        .map_err(|source| HttpSpecError::Template { place: place(), source })?,
+                ),
+            });
+        }
+        parsed.push(HeaderTemplate { name: header, parts });
     }
     Ok(parsed)
 }
 
 /// The headers to send. One whose parameter is absent is left out.
 pub(super) fn fill(
-    templates: &[(HeaderName, Template)],
+    templates: &[HeaderTemplate],
     parameters: &Map<String, Value>,
+    secrets: &Known,
 ) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    for (name, template) in templates {
-        let Ok(text) = template.fill(parameters) else { continue };
+    for template in templates {
+        let Some(text) = template.fill(parameters, secrets) else { continue };
+        let name = &template.name;
         // Also refuses what would end the header: line breaks, and control characters altogether.
         let mut value = HeaderValue::try_from(text.into_bytes())
             .map_err(|_| format!("the header `{name}` would hold a control character"))?;
         value.set_sensitive(true);
-        headers.insert(name, value);
+        headers.insert(name.clone(), value);
     }
     Ok(headers)
 }
@@ -68,7 +127,8 @@ mod tests {
     fn filled(headers: &[(&str, &str)], parameters: &Value) -> Result<Vec<(String, String)>, String> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let templates = parse(&headers).unwrap();
-        let filled = fill(&templates, parameters.as_object().unwrap())?;
+        let secrets = BTreeMap::from([(SecretName::Env("KEY".into()), "k3y".into())]);
+        let filled = fill(&templates, parameters.as_object().unwrap(), &secrets)?;
         let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
         Ok(filled.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
     }
@@ -82,6 +142,8 @@ mod tests {
         check("Bearer {t}", json!({"t": "abc"}), Some("Bearer abc"));
         check("{t}", json!({"t": "ä: b"}), Some("ä: b"));
         check("{t}", json!({"t": true}), Some("true"));
+        check("Bearer ${env:KEY} {t}", json!({"t": "${env:KEY}"}), Some("Bearer k3y ${env:KEY}"));
+        check("$${{{t}}}", json!({"t": 1}), Some("${1}"));
         check("a {t}", json!({}), None);
         check("a {t}", json!({"t": null}), None);
     }

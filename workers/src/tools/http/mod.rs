@@ -30,8 +30,11 @@ use gantz_core::tool::{Call, Tool};
 use serde_json::Value;
 
 use allow::AllowList;
+use headers::Known;
 use request::RequestTemplate;
 use result::Selection;
+
+use crate::secrets::Secrets;
 
 pub use client::HttpClient;
 pub(super) use client::Reach;
@@ -44,20 +47,30 @@ pub struct HttpTool {
     allowed: AllowList,
     selection: Selection,
     client: HttpClient,
+    secrets: Secrets,
 }
 
 impl HttpTool {
-    /// The request that `spec` describes, sent by `client`.
+    /// The request that `spec` describes, sent by `client`. What its headers name is in `secrets`.
     ///
     /// # Errors
     /// When `spec` describes none.
-    pub fn new(spec: HttpSpec, client: HttpClient) -> Result<Self, HttpSpecError> {
+    pub fn new(spec: HttpSpec, client: HttpClient, secrets: Secrets) -> Result<Self, HttpSpecError> {
         Ok(Self {
             allowed: AllowList::parse(&spec.allow_hosts)?,
             selection: Selection::try_new(spec.response.clone(), spec.max_response_bytes)?,
             request: RequestTemplate::try_new(spec)?,
             client,
+            secrets,
         })
+    }
+
+    async fn known(&self) -> Result<Known, Outcome> {
+        let mut known = Known::new();
+        for name in self.request.secrets() {
+            known.insert(name.clone(), self.secrets.value(name).await?);
+        }
+        Ok(known)
     }
 }
 
@@ -66,7 +79,11 @@ impl Tool for HttpTool {
     type Parameters = Value;
 
     async fn run(&self, call: Call<Value>) -> Outcome {
-        let request = match self.request.fill(&call.parameters, &call.effect_key) {
+        let secrets = match self.known().await {
+            Ok(known) => known,
+            Err(lacking) => return lacking,
+        };
+        let request = match self.request.fill(&call.parameters, &secrets, &call.effect_key) {
             Ok(request) => request,
             Err(message) => return Outcome::permanent(ErrorKind::Invalid, message),
         };

@@ -2,14 +2,14 @@
 
 use gantz_core::ids::JobId;
 use gantz_core::manifest::HttpSpec;
-use reqwest::header::{HeaderMap, HeaderName};
+use gantz_core::manifest::secret::SecretName;
+use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 use serde_json::{Map, Value};
 
-use super::super::template::Template;
 use super::body::Body;
 use super::error::HttpSpecError;
-use super::headers;
+use super::headers::{self, HeaderTemplate, Known};
 use super::url::UrlTemplate;
 
 /// A request, before the parameters are known.
@@ -17,7 +17,7 @@ use super::url::UrlTemplate;
 pub(super) struct RequestTemplate {
     method: Method,
     url: UrlTemplate,
-    headers: Vec<(HeaderName, Template)>,
+    headers: Vec<HeaderTemplate>,
     body: Body,
 }
 
@@ -36,7 +36,7 @@ impl RequestTemplate {
             .map_err(|_| HttpSpecError::Method { method: spec.method.clone() })?;
         let url = UrlTemplate::parse(&spec.url)?;
         let headers = headers::parse(&spec.headers)?;
-        let in_headers = headers.iter().flat_map(|(_, template)| template.names());
+        let in_headers = headers.iter().flat_map(HeaderTemplate::names);
         let used = url.names().chain(in_headers).map(str::to_owned).collect();
         let body = Body::parse(spec.body, used)?;
         Ok(Self { method, url, headers, body })
@@ -47,13 +47,23 @@ impl RequestTemplate {
         self.url.host_is_chosen()
     }
 
+    /// The secrets that it needs.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        self.headers.iter().flat_map(HeaderTemplate::secrets)
+    }
+
     /// The request of a job, whose effect the service knows by `effect_key`. An error says which parameter does not fit, and why.
-    pub(super) fn fill(&self, parameters: &Value, effect_key: &JobId) -> Result<Request, String> {
+    pub(super) fn fill(
+        &self,
+        parameters: &Value,
+        secrets: &Known,
+        effect_key: &JobId,
+    ) -> Result<Request, String> {
         let none = Map::new();
         let parameters = parameters.as_object().unwrap_or(&none);
         let url = self.url.fill(parameters)?;
         let body = self.body.fill(parameters).map(|json| json.to_string());
-        let mut headers = headers::fill(&self.headers, parameters)?;
+        let mut headers = headers::fill(&self.headers, parameters, secrets)?;
         headers::complete(&mut headers, &self.method, body.is_some(), effect_key);
         Ok(Request { method: self.method.clone(), url, headers, body })
     }

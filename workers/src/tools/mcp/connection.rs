@@ -1,12 +1,13 @@
 //! The connection to one server: made when it is needed, kept, and made again when it is broken.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf, absolute};
+use std::path::{PathBuf, absolute};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gantz_core::manifest::McpServerSpec;
+use gantz_core::manifest::secret::{self, SecretName};
 use gantz_core::outcome::{ErrorKind, Outcome};
 use rmcp::RoleClient;
 use rmcp::model::{
@@ -23,6 +24,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr};
 use tokio::sync::Mutex;
 
+use crate::registry::ToolSettings;
+use crate::secrets::Secrets;
 use crate::tools::command::group::ProcessGroup;
 use crate::tools::command::inherited_env;
 use crate::tools::command::running::Running;
@@ -37,14 +40,16 @@ pub(super) struct Server {
     spec: Arc<McpServerSpec>,
     folder: PathBuf,
     http: HttpClient,
+    secrets: Secrets,
     /// Locked while it is made, so that jobs that come meanwhile wait for the same one.
     current: Mutex<Option<Arc<Connection>>>,
 }
 
 impl Server {
-    pub(super) fn new(name: &str, spec: Arc<McpServerSpec>, base_dir: &Path, http: HttpClient) -> Self {
-        let folder = absolute(base_dir.join(".")).unwrap_or_else(|_| base_dir.to_owned());
-        Self { name: name.to_owned(), spec, folder, http, current: Mutex::new(None) }
+    pub(super) fn new(name: &str, spec: Arc<McpServerSpec>, settings: &ToolSettings) -> Self {
+        let ToolSettings { base_dir, http, secrets } = settings.clone();
+        let folder = absolute(base_dir.join(".")).unwrap_or(base_dir);
+        Self { name: name.to_owned(), spec, folder, http, secrets, current: Mutex::new(None) }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -72,14 +77,14 @@ impl Server {
             McpServerSpec::Program { program, args, env, cwd } => {
                 let path =
                     if program.contains('/') { self.folder.join(program) } else { PathBuf::from(program) };
-                let own = env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+                let mut variables: Vec<_> = inherited_env().collect();
+                for (name, value) in env {
+                    let parts = secret::parts(value)
+                        .map_err(|error| Outcome::permanent(ErrorKind::Invalid, error.to_string()))?;
+                    variables.push((OsString::from(name), self.secrets.fill(&parts).await?.into()));
+                }
                 let folder = cwd.as_ref().map_or_else(|| self.folder.clone(), |cwd| self.folder.join(cwd));
-                let launch = Launch {
-                    program: &path,
-                    args: args.clone(),
-                    env: inherited_env().chain(own).collect(),
-                    folder: &folder,
-                };
+                let launch = Launch { program: &path, args: args.clone(), env: variables, folder: &folder };
                 let Running { group, child, stdin, stdout, stderr } = start(launch)?;
                 tokio::spawn(log(self.name.clone(), stderr));
                 let service = client().serve_with_lifecycle((stdout, stdin), ClientLifecycleMode::Initialize);
@@ -89,13 +94,7 @@ impl Server {
             McpServerSpec::Http { url, bearer_env } => {
                 let mut config = StreamableHttpClientTransportConfig::with_uri(url.clone());
                 if let Some(variable) = bearer_env {
-                    let token = std::env::var(variable).map_err(|_| {
-                        let message = format!(
-                            "the MCP server `{}` needs a token in `{variable}`, which is not set",
-                            self.name
-                        );
-                        Outcome::permanent(ErrorKind::AccessDenied, message)
-                    })?;
+                    let token = self.secrets.value(&SecretName::Env(variable.clone())).await?;
                     config = config.auth_header(token);
                 }
                 // The manifest names the host itself, so it may be anywhere.

@@ -8,7 +8,6 @@ mod connection;
 mod verdict;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,7 +18,6 @@ use rmcp::model::{CallToolRequestParams, JsonObject, RequestMetaObject};
 use serde_json::Value;
 
 use crate::registry::{AnyTool, ToolSettings};
-use crate::tools::http::HttpClient;
 use connection::Server;
 
 /// In a call's `_meta`: what is the same for every attempt of a job, for servers that can use it.
@@ -29,10 +27,10 @@ const EFFECT_KEY: &str = "gantz/effect_key";
 pub(crate) struct McpServers(BTreeMap<String, Arc<Server>>);
 
 impl McpServers {
-    /// Programs are below `base_dir`, and run in it.
-    pub(crate) fn of(manifest: &Manifest, base_dir: &Path, http: &HttpClient) -> Self {
+    /// Programs are below the settings' folder, and run in it.
+    pub(crate) fn of(manifest: &Manifest, settings: &ToolSettings) -> Self {
         let server = |(name, spec): (&str, &Arc<_>)| {
-            (name.to_owned(), Arc::new(Server::new(name, Arc::clone(spec), base_dir, http.clone())))
+            (name.to_owned(), Arc::new(Server::new(name, Arc::clone(spec), settings)))
         };
         Self(manifest.mcp_servers().map(server).collect())
     }
@@ -53,7 +51,7 @@ pub async fn mcp_tools(
     settings: &ToolSettings,
     server: &str,
 ) -> Result<Vec<Value>, String> {
-    let servers = McpServers::of(manifest, &settings.base_dir, &settings.http);
+    let servers = McpServers::of(manifest, settings);
     let known = servers.0.get(server).ok_or_else(|| format!("there is no MCP server `{server}`"))?;
     let connection = known.connection().await.map_err(|outcome| match outcome {
         Outcome::Failed(failure) => failure.message,

@@ -6,6 +6,7 @@ use super::super::diagnostic::Problems;
 use super::super::handler::{MAX_OUTPUT_BYTES, PERMANENT_EXIT_CODES};
 use super::super::parameters::Parameters;
 use super::super::rules;
+use super::super::secret::{self, SecretError, SecretPart};
 use super::super::section::{Section, choice, list, mapping, number, text, word, wrong_type};
 use super::super::tree::{Entry, Kind, Node};
 use super::super::{CommandOutput, CommandSpec};
@@ -115,9 +116,23 @@ pub(super) fn env(node: &Node, problems: &mut Problems<'_>) -> BTreeMap<String, 
             check_name(&entry.key, entry.key_span, &rules::VARIABLE, problems);
             let value = word(&entry.value, &format!("`{}`", entry.key), problems)?;
             let value = no_nul(&value, &entry.value, "a variable", problems)?;
+            check_secrets(&entry.value, &value, problems);
             Some((entry.key.clone(), value))
         })
         .collect()
+}
+
+/// Checks that each secret of a value can be told, and returns its literal parts.
+pub(super) fn check_secrets(node: &Node, value: &str, problems: &mut Problems<'_>) -> Vec<String> {
+    let parts = secret::parts(value).unwrap_or_else(|error| {
+        problems.error_help(node.span, error.to_string(), SecretError::HELP);
+        Vec::new()
+    });
+    let literal = |part| match part {
+        SecretPart::Literal(text) => Some(text),
+        SecretPart::Secret(_) => None,
+    };
+    parts.into_iter().filter_map(literal).collect()
 }
 
 /// What the operating system takes as an argument: anything without a zero byte.

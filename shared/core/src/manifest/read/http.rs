@@ -8,6 +8,7 @@ use super::super::parameters::Parameters;
 use super::super::section::{Section, choice, list, mapping, text, word, wrong_type};
 use super::super::tree::{Entry, Kind, Node};
 use super::super::{HttpBody, HttpSpec, rules};
+use super::command::check_secrets;
 use super::host::Allowed;
 use super::template::{Place, check_template};
 use super::{check_name, url};
@@ -76,7 +77,9 @@ fn headers(node: &Node, parameters: &Parameters, problems: &mut Problems<'_>) ->
         if value.chars().any(char::is_control) {
             problems.error(entry.value.span, "a header's value is one line without control characters");
         }
-        check_template(&entry.value, &value, Place::Header, parameters, problems);
+        for literal in check_secrets(&entry.value, &value, problems) {
+            check_template(&entry.value, &literal, Place::Header, parameters, problems);
+        }
         headers.insert(entry.key.clone(), value);
     }
     headers

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::super::diagnostic::Problems;
 use super::super::rules;
+use super::super::secret;
 use super::super::section::{Section, list, text, word};
 use super::super::suggest::{closest, listing};
 use super::super::syntax::cut;
-use super::super::tree::Entry;
+use super::super::tree::{Entry, Node};
 use super::super::{Handler, McpServerSpec, McpToolSpec};
+use super::template::misplaced_secret;
 use super::{check_name, command, entries, named};
 use crate::limits::MANIFEST_MCP_SERVERS_MAX;
 
@@ -67,7 +69,14 @@ fn server(entry: &Entry, problems: &mut Problems<'_>) -> Option<McpServerSpec> {
 fn program(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<McpServerSpec> {
     let node = section.get("command")?;
     let words = list(node, "command", problems)?;
-    let words: Vec<String> = words.iter().filter_map(|item| word(item, "an argument", problems)).collect();
+    let argument = |item: &Node, problems: &mut Problems<'_>| {
+        let argument = word(item, "an argument", problems)?;
+        if secret::names(&argument).next().is_some() {
+            misplaced_secret(item, problems);
+        }
+        Some(argument)
+    };
+    let words: Vec<String> = words.iter().filter_map(|item| argument(item, problems)).collect();
     let env = section.get("env").map(|node| command::env(node, problems)).unwrap_or_default();
     let cwd = section.text("cwd", problems);
     let Some((program, args)) = words.split_first() else {

@@ -4,7 +4,7 @@ use super::super::ParameterSpec;
 use super::super::diagnostic::Problems;
 use super::super::parameters::Parameters;
 use super::super::suggest::{closest, listing};
-use super::super::template::{self, Part};
+use super::super::template::{self, Part, TemplateError};
 use super::super::tree::Node;
 
 /// Where a template stands: that decides which parameters fit.
@@ -47,6 +47,11 @@ pub(super) fn check_template(
 ) {
     let parts = match template::parts(template) {
         Ok(parts) => parts,
+        Err(TemplateError::BadName { name })
+            if ["env:", "ssm:"].iter().any(|store| name.starts_with(store)) =>
+        {
+            return misplaced_secret(node, problems);
+        }
         Err(error) => {
             let help = "`{name}` stands for a parameter; a brace itself is written twice: `{{` or `}}`";
             return problems.error_help(node.span, error.to_string(), help);
@@ -73,6 +78,12 @@ pub(super) fn check_template(
             }
         }
     }
+}
+
+/// A secret stands where its value would be seen.
+pub(super) fn misplaced_secret(node: &Node, problems: &mut Problems<'_>) {
+    let help = "secrets may stand in the `env` of a program and in the `headers` of a request only";
+    problems.error_help(node.span, "a secret may not stand here", help);
 }
 
 fn check_fit(node: &Node, spec: &ParameterSpec, place: Place, problems: &mut Problems<'_>) {

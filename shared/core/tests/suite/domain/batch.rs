@@ -154,13 +154,24 @@ fn how_a_batch_ends() {
         counts: Counts { succeeded: 200 - unsuccessful, in_doubt: unsuccessful, ..Counts::default() },
         ..batch(Tolerance::Percent(2.5))
     };
+    let due = |deadline_ms, expired, batch: BatchRecord| {
+        let counts = Counts { expired, succeeded: batch.counts.succeeded - expired, ..batch.counts };
+        BatchRecord { deadline_ms: Some(deadline_ms), counts, ..batch }
+    };
     let error = Some("page 3 could not be read".to_owned());
     #[rustfmt::skip]
     let table = [
         (running(0), Some(JobStatus::Succeeded)),
         (running(5), Some(JobStatus::Succeeded)),
         (running(6), Some(JobStatus::Failed)),
-        (BatchRecord { planning_error: error, ..running(0) }, Some(JobStatus::Failed)),
+        (BatchRecord { planning_error: error.clone(), ..running(0) }, Some(JobStatus::Failed)),
+        (due(NOW_MS + 5, 1, running(0)), Some(JobStatus::Expired)),
+        (due(NOW_MS + 6, 1, running(0)), Some(JobStatus::Succeeded)),
+        (due(NOW_MS + 6, 6, running(0)), Some(JobStatus::Failed)),
+        (due(NOW_MS + 5, 0, running(0)), Some(JobStatus::Succeeded)),
+        (due(NOW_MS + 5, 0, running(6)), Some(JobStatus::Failed)),
+        (BatchRecord { planning_error: error.clone(), ..due(NOW_MS + 5, 0, running(0)) }, Some(JobStatus::Expired)),
+        (BatchRecord { cancel_requested_at_ms: Some(NOW_MS), ..due(NOW_MS, 1, running(0)) }, Some(JobStatus::Cancelled)),
         (BatchRecord { cancel_requested_at_ms: Some(NOW_MS), ..running(0) }, Some(JobStatus::Cancelled)),
         (BatchRecord { cancel_requested_at_ms: Some(NOW_MS), ..running(6) }, Some(JobStatus::Cancelled)),
         (BatchRecord { planning_done: false, ..running(0) }, None),
