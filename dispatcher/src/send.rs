@@ -6,6 +6,7 @@ use gantz_core::envelope::{Envelope, Parameters};
 use gantz_core::ids::QueueName;
 use gantz_core::job::JobRecord;
 use gantz_core::ports::{EntryError, NewMessage, PortError, PortResult};
+use gantz_core::trace::TraceParent;
 
 use crate::submit::{Dispatcher, SubmitError};
 
@@ -58,12 +59,13 @@ impl Dispatcher {
 pub(crate) fn message(
     record: &JobRecord,
     parameters: Parameters,
+    trace: Option<TraceParent>,
     delay_ms: u64,
     queue_delay_max_ms: u64,
 ) -> Result<NewMessage, SubmitError> {
     let not_before_ms = (delay_ms > queue_delay_max_ms).then(|| record.created_at_ms + delay_ms);
     let delay_ms = delay_ms.min(queue_delay_max_ms);
-    let body = Envelope { job: record.accepted(), parameters, put_back: 0, not_before_ms }.to_body();
+    let body = Envelope { job: record.accepted(), parameters, put_back: 0, not_before_ms, trace }.to_body();
     let body =
         body.map_err(|error| PortError::Permanent(format!("the envelope cannot be written: {error}")))?;
     Ok(NewMessage { body, delay_ms, group: record.tenant.group() })
@@ -116,7 +118,7 @@ mod tests {
         ] {
             let record = record(&job_id("delayed-job"));
             assert_eq!(record.created_at_ms, NOW_MS);
-            let message = message(&record, Parameters::Inline(json!({})), delay_ms, MAX_MS).unwrap();
+            let message = message(&record, Parameters::Inline(json!({})), None, delay_ms, MAX_MS).unwrap();
             let envelope = Envelope::parse(&message.body).unwrap();
             assert_eq!((message.delay_ms, envelope.not_before_ms), expected, "{delay_ms} ms");
         }

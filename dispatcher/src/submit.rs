@@ -204,7 +204,7 @@ impl Dispatcher {
     }
 
     async fn prepare(&self, admission: Admission) -> Result<(JobRecord, NewMessage), SubmitError> {
-        let Admission { record, parameters, delay_ms } = admission;
+        let Admission { record, parameters, delay_ms, trace } = admission;
         if let Err(full) = self.hold_back(&QueueName::Lane(record.lane.clone())).await {
             // What was accepted before adds nothing to the backlog.
             self.earlier(&record).await?.ok_or(full)?;
@@ -214,7 +214,7 @@ impl Dispatcher {
             self.earlier(&record).await?;
         }
         let parameters = self.check_in(parameters).await?;
-        let message = message(&record, parameters, delay_ms, self.ports.queue.limits().delay_ms)?;
+        let message = message(&record, parameters, trace, delay_ms, self.ports.queue.limits().delay_ms)?;
         Ok((record, message))
     }
 
@@ -329,11 +329,11 @@ impl Dispatcher {
         admission: BatchAdmission,
     ) -> Result<Submitted<BatchRecord>, SubmitError> {
         self.hold_back(&QueueName::Lane(admission.record.lane.clone())).await?;
-        let BatchAdmission { record, source, shared, names_deadline } = admission;
+        let BatchAdmission { record, source, shared, names_deadline, trace } = admission;
         if let Some(pointer) = self.lacks(&source) {
             return Err(Rejection::Field { pointer, message: NO_OBJECTS.into() }.into());
         }
-        let plan = PlanMessage::prepare(&self.ports, &record.id, source, shared).await?;
+        let plan = PlanMessage::prepare(&self.ports, &record.id, source, shared, trace).await?;
         let (row, created) = match self.ports.batches.open(record.clone()).await? {
             None => (record, true),
             Some(row)
@@ -391,7 +391,7 @@ impl Dispatcher {
         let mut messages = Vec::with_capacity(admissions.len());
         for admission in admissions {
             let parameters = self.check_in(admission.parameters).await?;
-            messages.push(message(&admission.record, parameters, 0, 0)?);
+            messages.push(message(&admission.record, parameters, admission.trace, 0, 0)?);
             records.push(admission.record);
         }
         let verdicts = self.accept(records).await?;

@@ -90,6 +90,16 @@ pub enum Disposition {
 impl Disposition {
     /// Back at once, unharmed.
     pub(crate) const HAND_BACK: Self = Self::Postpone { delay_ms: 0, why: Postponed::HandedBack };
+
+    /// A stable name, for logs: why, where a message comes back.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledged",
+            Self::Postpone { why, .. } => why.as_str(),
+            Self::Quarantine(_) => "quarantined",
+            Self::Leave => "left",
+        }
+    }
 }
 
 #[cfg(test)]

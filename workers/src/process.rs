@@ -21,7 +21,10 @@ use gantz_core::ports::{BlobError, BlobStore, PortError, PortResult, Ports, Post
 use gantz_core::retry;
 use gantz_core::settle::{AttemptEnd, Settlement, settle};
 use gantz_core::tool::Call;
+use gantz_core::trace::TraceParent;
 use serde_json::Value;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::delivery::{Delivery, Disposition};
 use crate::gate::{Admission, Gates, Pass, Wish};
@@ -78,8 +81,22 @@ impl Worker {
         switch.is_paused(&*self.ports.limits, self.clock.now_ms()).await
     }
 
-    /// Takes one delivery as far as it goes, and says what becomes of its message.
+    /// Takes one delivery as far as it goes, and says what becomes of its message. Whatever is logged on the way has the ids
+    /// of the message and its job.
     pub async fn process(&self, delivery: &Delivery<'_>) -> Disposition {
+        let span = tracing::info_span!(
+            "delivery",
+            message_id = delivery.message.id,
+            job_id = Empty,
+            tool = Empty,
+            trace_id = Empty,
+            attempt = Empty,
+            status = Empty,
+        );
+        self.process_within(delivery).instrument(span).await
+    }
+
+    async fn process_within(&self, delivery: &Delivery<'_>) -> Disposition {
         let disposition = self.deliver(delivery).await.unwrap_or_else(|error| {
             let message = delivery.message;
             if let PortError::Damaged(why) = error {
@@ -95,6 +112,7 @@ impl Worker {
         if let Disposition::Postpone { why, .. } = &disposition {
             self.observer.note(Measure::Deferred { why: why.as_str() });
         }
+        tracing::info!(outcome = disposition.as_str(), "processed");
         disposition
     }
 
@@ -107,6 +125,11 @@ impl Worker {
             }
             Err(error) => return Ok(Disposition::Quarantine(error.to_string())),
         };
+        let span = Span::current();
+        span.record("job_id", envelope.job.id.as_str()).record("tool", &envelope.job.tool);
+        if let Some(trace) = &envelope.trace {
+            span.record("trace_id", trace.trace_id());
+        }
         let Some(tool) = self.tools.get(&envelope.job.tool) else {
             // Another worker of the lane may have a later manifest, or this one soon will.
             let claim = self.claim_for(&envelope, delivery);
@@ -156,12 +179,13 @@ impl Worker {
             }
         };
         let held = Held { id: row.id.clone(), attempt: row.attempt, owner: held_by };
+        span.record("attempt", row.attempt);
         self.note_start(&row);
 
         // Run.
         let (ports, clock) = (&self.ports, &self.clock);
         let attempt = Attempt { ports, clock, delivery, held: &held, row: &row, timeout_ms };
-        let end = match self.run(&attempt, tool, envelope.parameters).await? {
+        let end = match self.run(&attempt, tool, envelope.parameters, envelope.trace).await? {
             RunEnd::Ended(end) => end,
             RunEnd::LeaseLost => {
                 tracing::warn!(job_id = %held.id, attempt = held.attempt, "lost the lease while running");
@@ -260,6 +284,7 @@ impl Worker {
         attempt: &Attempt<'_>,
         ready: &ReadyTool,
         parameters: Parameters,
+        trace: Option<TraceParent>,
     ) -> PortResult<RunEnd> {
         let row = attempt.row;
         let refused =
@@ -286,6 +311,7 @@ impl Worker {
             tool: row.tool.clone(),
             attempt: row.attempt,
             timeout_ms: attempt.timeout_ms,
+            trace,
             parameters,
         };
         let began_ms = self.clock.now_ms();
@@ -427,6 +453,7 @@ impl Worker {
     }
 
     fn note_end(&self, row: &JobRecord) {
+        Span::current().record("status", row.status.as_str());
         self.observer.note(Measure::Finished { status: row.status, attempts: row.attempts_used() });
     }
 }

@@ -35,8 +35,8 @@ impl<T: Tool> AnyTool for Typed<T> {
                 return Outcome::permanent(ErrorKind::Invalid, message);
             }
         };
-        let Call { job_id, effect_key, tool, attempt, timeout_ms, .. } = call;
-        self.0.run(Call { job_id, effect_key, tool, attempt, timeout_ms, parameters }).await
+        let Call { job_id, effect_key, tool, attempt, timeout_ms, trace, .. } = call;
+        self.0.run(Call { job_id, effect_key, tool, attempt, timeout_ms, trace, parameters }).await
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
         let run = async |name: &str| {
             let job_id = JobId::try_new("job-0001").unwrap();
             let (effect_key, tool, parameters) = (job_id.clone(), name.into(), json!({}));
-            let call = Call { job_id, effect_key, tool, attempt: 1, timeout_ms: 1, parameters };
+            let call = Call { job_id, effect_key, tool, attempt: 1, timeout_ms: 1, trace: None, parameters };
             toolbox.get(name).unwrap().tool.clone().unwrap().call(call).await
         };
         assert_eq!(run("allowed").await, Outcome::Done(json!("made")));

@@ -165,13 +165,25 @@ async fn what_is_measured_is_out_before_the_answer() {
     let shown = fault(34, Level::Process);
     let function = Function::new();
     let mut instance = function.instance(fleet, None).await;
-    let records = [record(fleet, "frozen-0001", "keyed", false)];
+    let mut record = record(fleet, "frozen-0001", "keyed", false);
+    let mut body: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
+    body["v"] = json!(5);
+    body["traceparent"] = json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    record["body"] = json!(body.to_string());
+    let records = [record];
     let answer = instance.api.invoke(&json!({ "Records": records })).await;
     instance.signal("STOP");
     assert_eq!(answer, Ok(json!({ "batchItemFailures": [] })));
     let log = function.log();
-    let measured = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let measured: Vec<Value> = measured.filter(|line| line.get("_aws").is_some()).collect();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let (measured, told): (Vec<Value>, Vec<Value>) = lines.partition(|line| line.get("_aws").is_some());
     assert!(measured.iter().any(|line| line["Status"] == "SUCCEEDED"), "{log}");
+    let told = told.iter().find(|line| line["fields"]["message"] == "processed").expect(&log);
+    assert_eq!(told["fields"]["outcome"], "acknowledged");
+    let ids = json!({
+        "name": "delivery", "message_id": "message of frozen-0001", "job_id": "frozen-0001", "tool": "count",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "attempt": 1, "status": "SUCCEEDED",
+    });
+    assert_eq!(told["span"], ids);
     shown.in_runs(1, "a bootstrap stopped right after its answer had written its metrics");
 }

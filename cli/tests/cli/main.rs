@@ -27,4 +27,5 @@ mod submit;
 mod support;
 mod template;
 mod terminal;
+mod traces;
 mod worker;

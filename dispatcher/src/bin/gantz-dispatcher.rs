@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use gantz_aws::{NewObjects, Objects, Session, Settings};
 use gantz_core::host::{Clock, Entropy};
 use gantz_core::manifest::{Manifest, ManifestError};
+use gantz_core::trace::TraceParent;
 use gantz_dispatcher::Dispatcher;
 use gantz_dispatcher::lambda::{Invocation, Lambda, Tokens};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -95,7 +96,11 @@ fn manifest(look_up: impl Fn(&str) -> Option<String>) -> Result<Manifest, StartE
 async fn serve(function: &Lambda) -> Result<(), lambda_runtime::Error> {
     let answer = service_fn(move |event: LambdaEvent<Value>| async move {
         let (event, context) = event.into_parts();
-        let invocation = Invocation { request_id: context.request_id, deadline_ms: context.deadline };
+        let invocation = Invocation {
+            request_id: context.request_id,
+            deadline_ms: context.deadline,
+            trace: context.xray_trace_id.as_deref().and_then(TraceParent::from_xray),
+        };
         function.handle(&event, &invocation).await.map_err(|error| Diagnostic {
             error_type: error.name().to_owned(),
             error_message: error.to_string(),

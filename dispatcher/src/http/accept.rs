@@ -11,7 +11,7 @@ use gantz_core::spec::JobSpec;
 use serde::Serialize;
 
 use super::problem::Problem;
-use super::{Door, caller, key};
+use super::{Door, caller, key, trace};
 use crate::caller::Caller;
 use crate::to_the_end::to_the_end;
 
@@ -27,6 +27,7 @@ pub(super) async fn job(
 ) -> Result<JobRecord, Problem> {
     caller::own(caller, &mut spec.tenant)?;
     spec.idempotency_key = key::agreed(headers, spec.idempotency_key)?;
+    spec.traceparent = spec.traceparent.or_else(|| trace::of(headers));
     let dispatcher = door.dispatcher.clone();
     let submitted = to_the_end(async move { dispatcher.submit(spec, &ORIGIN).await }).await??;
     Ok(submitted.record)

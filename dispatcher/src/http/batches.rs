@@ -13,7 +13,7 @@ use super::body::Body;
 use super::id::Id;
 use super::problem::Problem;
 use super::query::Query;
-use super::{Door, caller, key};
+use super::{Door, caller, key, trace};
 use crate::caller::Caller;
 use crate::failures;
 use crate::to_the_end::to_the_end;
@@ -30,6 +30,7 @@ pub(super) async fn submit(
     }
     caller::own(&asking, &mut spec.tenant)?;
     spec.idempotency_key = key::agreed(&headers, spec.idempotency_key)?;
+    spec.traceparent = spec.traceparent.or_else(|| trace::of(&headers));
     let dispatcher = door.dispatcher.clone();
     let submitted = to_the_end(async move { dispatcher.submit_batch(spec, &ORIGIN).await }).await??;
     Ok(accept::record(&submitted.record))

@@ -11,6 +11,7 @@ mod batches;
 mod health;
 mod jobs;
 mod tools;
+mod trace;
 
 mod accept;
 mod body;

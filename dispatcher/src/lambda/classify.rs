@@ -67,7 +67,7 @@ pub fn classify(event: &Value) -> Event<'_> {
     }
     Ask::direct(event).map_or_else(
         || unknown(event),
-        |ask| Event::Submission(Submission { door: Door::Invoke, occurrence: None, ask }),
+        |ask| Event::Submission(Submission { door: Door::Invoke, occurrence: None, trace: None, ask }),
     )
 }
 
@@ -108,7 +108,12 @@ fn of_bus<'a>(event: &'a Value, detail_type: &str) -> Option<Event<'a>> {
     let Some(id) = event["id"].as_str().filter(|id| !id.is_empty()) else {
         return Some(Event::Malformed { door: Door::EventBridge, problem: "it has no `id`".into() });
     };
-    Some(Event::Submission(Submission { door: Door::EventBridge, occurrence: Some(id.to_owned()), ask }))
+    Some(Event::Submission(Submission {
+        door: Door::EventBridge,
+        occurrence: Some(id.to_owned()),
+        trace: None,
+        ask,
+    }))
 }
 
 fn unknown(event: &Value) -> Event<'_> {

@@ -8,6 +8,7 @@ use gantz_core::ids::{JobId, Tenant};
 use gantz_core::job::JobRecord;
 use gantz_core::limits::BATCH_ID_MAX_CHARS;
 use gantz_core::spec::JobSpec;
+use gantz_core::trace::TraceParent;
 use serde_json::{Value, json};
 
 use super::authorized::{Tokens, authorized};
@@ -36,6 +37,8 @@ pub struct Invocation {
     pub request_id: String,
     /// When Lambda ends it, milliseconds since the epoch.
     pub deadline_ms: u64,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
 }
 
 impl Invocation {
@@ -87,7 +90,8 @@ impl Lambda {
                 // Lambda calls a repetition of an asynchronous invocation by the same name.
                 let request_id = Some(&invocation.request_id).filter(|id| !id.is_empty()).cloned();
                 let occurrence = submission.occurrence.or(request_id);
-                self.submit(Submission { occurrence, ..submission }).await
+                let trace = invocation.trace.clone();
+                self.submit(Submission { occurrence, trace, ..submission }).await
             }
             Event::Uploads(found) => uploads::dispatch(&self.dispatcher, found).await,
             Event::Messages(deliveries) => self.receive(deliveries, invocation.deadline_ms).await,
@@ -114,12 +118,16 @@ impl Lambda {
 
     /// Submits what an event asks for. Answers with what polls it.
     pub(super) async fn submit(&self, submission: Submission<'_>) -> Result<Value, LambdaError> {
-        let Submission { door, occurrence, ask } = submission;
+        let Submission { door, occurrence, trace, ask } = submission;
+        let trace = trace.map(String::from);
         let failed = |error| LambdaError::Submission { door, error };
         let malformed = |problem| LambdaError::MalformedEvent { door, problem };
         match ask {
             Ask::Job(asked) => match read_submission(&asked.to_string()) {
-                Ok(spec) => self.job(spec, door, occurrence).await.map_err(failed),
+                Ok::<JobSpec, _>(spec) => {
+                    let spec = JobSpec { traceparent: spec.traceparent.or(trace), ..spec };
+                    self.job(spec, door, occurrence).await.map_err(failed)
+                }
                 Err(problem) => {
                     let refused =
                         self.unreadable_job(asked, door, occurrence, &problem).await.map_err(failed)?;
@@ -127,13 +135,15 @@ impl Lambda {
                 }
             },
             Ask::Batch(spec) => {
-                let spec: BatchSpec = read_submission(&spec.to_string()).map_err(malformed)?;
+                let mut spec: BatchSpec = read_submission(&spec.to_string()).map_err(malformed)?;
+                spec.traceparent = spec.traceparent.or(trace);
                 spec.refuse_local_sources().map_err(|rejection| malformed(rejection.to_string()))?;
                 self.batch(spec, door, occurrence).await.map_err(failed)
             }
             Ask::NewObjects { batch, schedule, due } => {
                 let due_ms = moment_ms(due).map_err(malformed)?;
-                let spec = read_submission(&batch.to_string()).map_err(malformed)?;
+                let mut spec: BatchSpec = read_submission(&batch.to_string()).map_err(malformed)?;
+                spec.traceparent = spec.traceparent.or(trace);
                 let (spec, origin) = of_a_batch(spec, door, occurrence);
                 let submitted = self.dispatcher.submit_new_objects(spec, &origin, schedule, due_ms).await;
                 submitted.map(|submitted| polled(&submitted)).map_err(failed)

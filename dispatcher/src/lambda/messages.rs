@@ -131,7 +131,7 @@ impl Lambda {
             .map_err(|error| malformed(format!("the body is no JSON: {error}")))?;
         match classify(&body) {
             Event::Submission(submission) => {
-                self.submit(through_the_queue(submission, delivery.message_id)).await?;
+                self.submit(through_the_queue(submission, &delivery)).await?;
             }
             Event::Uploads(found) => {
                 uploads::dispatch(&self.dispatcher, found).await?;
@@ -194,18 +194,20 @@ fn job(delivery: &Delivery) -> Option<(JobSpec, Origin)> {
     }
     let body: Value = serde_json::from_str(&delivery.body).ok()?;
     let Event::Submission(submission) = classify(&body) else { return None };
-    let Submission { door, occurrence, ask: Ask::Job(spec) } =
-        through_the_queue(submission, delivery.message_id.clone())
+    let Submission { door, occurrence, trace, ask: Ask::Job(spec) } = through_the_queue(submission, delivery)
     else {
         return None;
     };
-    Some(door.told(read_submission(&spec.to_string()).ok()?, occurrence))
+    let mut spec: JobSpec = read_submission(&spec.to_string()).ok()?;
+    spec.traceparent = spec.traceparent.or(trace.map(String::from));
+    Some(door.told(spec, occurrence))
 }
 
 /// A bare submission is the queue's. Rules, schedules and buckets may put what they have to say into a queue, too.
-fn through_the_queue(submission: Submission<'_>, message_id: Option<String>) -> Submission<'_> {
+fn through_the_queue<'s>(submission: Submission<'s>, delivery: &Delivery) -> Submission<'s> {
+    let submission = Submission { trace: delivery.trace.clone(), ..submission };
     match submission.door {
-        Door::Invoke => Submission { door: Door::Sqs, occurrence: message_id, ..submission },
+        Door::Invoke => Submission { door: Door::Sqs, occurrence: delivery.message_id.clone(), ..submission },
         _ => submission,
     }
 }

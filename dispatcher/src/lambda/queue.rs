@@ -3,6 +3,7 @@
 use aws_lambda_events::sqs::SqsMessage;
 use gantz_core::ids::QueueName;
 use gantz_core::ports::{Message, Receipt};
+use gantz_core::trace::TraceParent;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ pub struct Delivery {
     pub sent_at_ms: u64,
     /// Which of ours it is from, if it is one of ours.
     pub queue: Option<QueueName>,
+    /// The trace that its sender was in.
+    pub trace: Option<TraceParent>,
 }
 
 /// Reads a record. One that is not as SQS writes it is read as if it were empty: it has no body that could be handled
@@ -36,6 +39,7 @@ pub(super) fn read(record: &Value) -> Delivery {
     Delivery {
         receives: receives.unwrap_or(1),
         sent_at_ms: number("SentTimestamp").unwrap_or(0),
+        trace: record.attributes.get("AWSTraceHeader").and_then(|header| TraceParent::from_xray(header)),
         message_id: record.message_id.filter(|id| !id.is_empty()),
         receipt: record.receipt_handle.unwrap_or_default(),
         body: record.body.unwrap_or_default(),

@@ -22,5 +22,5 @@ pub(super) fn read(event: &Value) -> Event<'_> {
     };
     let schedule = text("schedule_arn").unwrap_or(name);
     let occurrence = Some(json!([schedule, due]).to_string());
-    Event::Submission(Submission { door: Door::Schedule, occurrence, ask })
+    Event::Submission(Submission { door: Door::Schedule, occurrence, trace: None, ask })
 }

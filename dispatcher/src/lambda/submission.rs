@@ -3,6 +3,7 @@
 use gantz_core::admit::Origin;
 use gantz_core::ids::JobId;
 use gantz_core::spec::JobSpec;
+use gantz_core::trace::TraceParent;
 use serde_json::Value;
 
 /// What an event asks for.
@@ -12,6 +13,8 @@ pub struct Submission<'a> {
     pub door: Door,
     /// What the source calls this event, the same for each delivery of it.
     pub occurrence: Option<String>,
+    /// The trace that it belongs to, if the source tells.
+    pub trace: Option<TraceParent>,
     /// What is to be done.
     pub ask: Ask<'a>,
 }

@@ -7,6 +7,7 @@ use gantz_core::ids::JobId;
 use gantz_core::limits::{BATCH_PART_MAX_BYTES, PARAMETERS_MAX_BYTES};
 use gantz_core::object_prefix::{ObjectPrefix, ObjectUrl};
 use gantz_core::ports::{PortError, Ports};
+use gantz_core::trace::TraceParent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -24,6 +25,9 @@ pub enum PlanMessage {
         source: StoredSource,
         /// Parameters that all children share.
         shared: Map<String, Value>,
+        /// The trace that they belong to.
+        #[serde(default, skip_serializing_if = "Option::is_none", rename = "traceparent")]
+        trace: Option<TraceParent>,
     },
     /// Cancel the children that were planned.
     Cancel {
@@ -87,6 +91,7 @@ impl PlanMessage {
         batch_id: &JobId,
         source: BatchSource,
         shared: Map<String, Value>,
+        trace: Option<TraceParent>,
     ) -> Result<Self, SubmitError> {
         let source = match source {
             BatchSource::Items(items) => StoredSource::Blobs(check_in(ports, items).await?),
@@ -101,7 +106,7 @@ impl PlanMessage {
                 StoredSource::Unsuccessful { batch, even_if_it_ran }
             }
         };
-        let plan = Self::Batch { batch_id: batch_id.clone(), source, shared };
+        let plan = Self::Batch { batch_id: batch_id.clone(), source, shared, trace };
         // Found out only when it is sent, after the batch was recorded, the batch would wait for ever.
         plan.check_size(ports)?;
         Ok(plan)

@@ -179,10 +179,11 @@ async fn settle(
 
 async fn carry_out(turn: &Turn<'_>, plan: PlanMessage, spared: &Path) -> Result<StepEnd, SubmitError> {
     match plan {
-        PlanMessage::Batch { batch_id, source, shared } => {
+        PlanMessage::Batch { batch_id, source, shared, trace } => {
             let progress = turn.dispatcher.ports.batches.progress(&batch_id).await?;
             let Some(progress) = progress else { return Ok(StepEnd::Done) };
-            let planner = Planner { turn, batch: progress.batch, source: &source, shared, left_out: 0 };
+            let planner =
+                Planner { turn, batch: progress.batch, source: &source, shared, trace, left_out: 0 };
             planner.plan(spared).await
         }
         PlanMessage::Cancel { batch_id } => stop::if_it_shall(turn, &batch_id).await,

@@ -12,6 +12,7 @@ use gantz_core::lifecycle::{CancelVerdict, Ending, GiveUpVerdict};
 use gantz_core::limits::{BATCH_CHILDREN_MAX, BATCH_SHARD_CHILDREN, PARAMETERS_MAX_BYTES};
 use gantz_core::manifest::ToolSpec;
 use gantz_core::outcome::{ErrorKind, JobError};
+use gantz_core::trace::TraceParent;
 use serde_json::{Map, Value};
 
 use super::page::{Again, Item, Page, Source, SourceError, together};
@@ -35,6 +36,7 @@ pub(super) struct Planner<'a> {
     pub(super) batch: BatchRecord,
     pub(super) source: &'a StoredSource,
     pub(super) shared: Map<String, Value>,
+    pub(super) trace: Option<TraceParent>,
     /// What the source has had so far and the batch has not.
     pub(super) left_out: u32,
 }
@@ -141,7 +143,7 @@ impl Planner<'_> {
         items: Vec<Item>,
         cursor: String,
     ) -> Result<(), SubmitError> {
-        let family = self.batch.family();
+        let family = self.batch.family(self.trace.clone());
         let mut admitted = Vec::with_capacity(items.len());
         for (index, item) in (shard.first_index()..).zip(items) {
             match self.admit(tool, &family, index, item) {
@@ -173,7 +175,7 @@ impl Planner<'_> {
         let Item { parameters, label, again } = item;
         let refused = |parameters: Value, label: Option<String>, error: String| {
             let record = child_record(tool, family, index, label, &parameters, now_ms);
-            (doing_again(Admission { record, parameters, delay_ms: 0 }, again.clone()), error)
+            (doing_again(Admission { record, parameters, delay_ms: 0, trace: None }, again.clone()), error)
         };
         let own = match parameters {
             Ok(own) => own,

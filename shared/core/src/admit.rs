@@ -10,6 +10,7 @@ use crate::manifest::{Manifest, ParameterError, ToolSpec};
 use crate::outcome::truncate;
 use crate::spec::{Instant, JobSpec, Span};
 use crate::time::{millis, parse_duration_ms};
+use crate::trace::TraceParent;
 
 /// Where a submission comes from, which is where its id comes from if the caller gives none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Admission {
     pub parameters: Value,
     /// Milliseconds before the first attempt.
     pub delay_ms: u64,
+    /// The trace that it belongs to, if it belongs to one.
+    pub trace: Option<TraceParent>,
 }
 
 /// Why a submission is refused.
@@ -101,11 +104,17 @@ pub fn admit(
     let delay_ms = spec.delay.map_or(Ok(0), |delay| delay_ms(&delay))?;
     let deadline_ms = deadline_ms(spec.deadline.as_ref(), now_ms, delay_ms)?;
     let label = spec.label.map(short_label);
+    let trace = spec.traceparent.as_deref().map(trace).transpose()?;
     let place = Place { tenant, lane, deadline_ms: Some(deadline_ms) };
     let job = NewJob { label, ..new_job(tool, id, place, &spec.parameters, now_ms) };
     let record = JobRecord { token: Some(token(random)), ..JobRecord::queued(job) };
     let parameters = check_parameters(tool, spec.parameters)?;
-    Ok(Admission { record, parameters, delay_ms })
+    Ok(Admission { record, parameters, delay_ms, trace })
+}
+
+/// The trace that a caller names.
+pub(crate) fn trace(text: &str) -> Result<TraceParent, Rejection> {
+    TraceParent::parse(text).map_err(|error| field("/traceparent", error.to_string()))
 }
 
 /// What the children of one batch have in common.
@@ -117,6 +126,8 @@ pub struct Family {
     pub child_events: bool,
     /// Whose its children are, where they wait, and for how long.
     pub place: Place,
+    /// The trace that all of them belong to.
+    pub trace: Option<TraceParent>,
 }
 
 /// Where a job waits, and for how long.
@@ -144,7 +155,7 @@ pub fn admit_child(
 ) -> Result<Admission, Rejection> {
     let record = child_record(tool, family, index, label, &parameters, now_ms);
     let parameters = check_parameters(tool, parameters)?;
-    Ok(Admission { record, parameters, delay_ms: 0 })
+    Ok(Admission { record, parameters, delay_ms: 0, trace: family.trace.clone() })
 }
 
 /// The row of a child, also of one whose parameters were refused.

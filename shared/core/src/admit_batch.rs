@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::admit::{
     Family, Origin, Place, Rejection, deadline_ms, field, find_tool, keyed_id, known_lane, takes_objects,
-    tenant,
+    tenant, trace,
 };
 use crate::batch::{BatchRecord, Counts, Tolerance};
 use crate::ids::{JobId, Tenant, sha256_hex};
@@ -15,6 +15,7 @@ use crate::limits::{BATCH_CHILDREN_MAX, BATCH_ID_MAX_CHARS};
 use crate::manifest::{Manifest, ToolSpec};
 use crate::object_prefix::{ObjectPrefix, ObjectUrl};
 use crate::spec::Instant;
+use crate::trace::TraceParent;
 
 /// A batch as submitted. Exactly one of `items`, `jsonl`, `files` and `s3` says where its children come from.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -58,6 +59,9 @@ pub struct BatchSpec {
     /// When its children are no longer worth doing.
     #[serde(default)]
     pub deadline: Option<Instant>,
+    /// The trace that its children belong to, as W3C's header of that name has it.
+    #[serde(default)]
+    pub traceparent: Option<String>,
     /// Whether the end of each child is told by an event of its own.
     #[serde(default)]
     pub child_events: bool,
@@ -173,6 +177,8 @@ pub struct BatchAdmission {
     pub shared: Map<String, Value>,
     /// Whether whoever submitted it named its deadline, and so waits for its end by then.
     pub names_deadline: bool,
+    /// The trace that its children belong to.
+    pub trace: Option<TraceParent>,
 }
 
 impl BatchAdmission {
@@ -217,12 +223,13 @@ pub fn admit_batch(
     check_fit(tool, &source)?;
     let place = Place { tenant, lane, deadline_ms };
     let names_deadline = spec.deadline.is_some();
+    let trace = spec.traceparent.as_deref().map(trace).transpose()?;
     let record = BatchRecord {
         tolerate: spec.tolerate.unwrap_or(Tolerance::NONE),
         child_events: spec.child_events,
         ..new_batch(id, tool, place, &source, &spec.parameters, now_ms)
     };
-    Ok(BatchAdmission { record, source, shared: spec.parameters, names_deadline })
+    Ok(BatchAdmission { record, source, shared: spec.parameters, names_deadline, trace })
 }
 
 /// A batch of `tool` none of whose children may fail.
@@ -262,10 +269,11 @@ pub(crate) fn new_batch(
 
 impl BatchRecord {
     /// What its children have in common.
-    pub fn family(&self) -> Family {
+    pub fn family(&self, trace: Option<TraceParent>) -> Family {
         Family {
             parent: self.id.clone(),
             child_events: self.child_events,
+            trace,
             place: Place {
                 tenant: self.tenant.clone(),
                 lane: self.lane.clone(),

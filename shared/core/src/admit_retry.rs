@@ -122,7 +122,7 @@ pub fn admit_batch_retry(
         retry_of: Some(row.id.clone()),
         ..new_batch(id, tool, place, &source, &shared, now_ms)
     };
-    Ok(BatchAdmission { record, source, shared, names_deadline: false })
+    Ok(BatchAdmission { record, source, shared, names_deadline: false, trace: None })
 }
 
 fn is_known(lane: &Lane, manifest: &Manifest) -> bool {

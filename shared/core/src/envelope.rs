@@ -10,9 +10,10 @@ use serde_json::Value;
 use crate::ids::{JobId, Lane, Tenant};
 use crate::job::{NewJob, is_false, is_zero};
 use crate::policy::Effects;
+use crate::trace::TraceParent;
 
 /// The version that is written.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// The oldest version that is read.
 const OLDEST: u32 = 1;
 
@@ -42,6 +43,8 @@ pub struct Envelope {
     pub put_back: u32,
     /// When the first attempt is due, milliseconds since the epoch, if that is later than a queue delays a message.
     pub not_before_ms: Option<u64>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
 }
 
 /// A job's parameters, or where they are.
@@ -55,7 +58,7 @@ pub enum Parameters {
     Ref(String),
 }
 
-/// Version 4 on the wire; version 3 had no `not_before`, version 2 no `child_events`, version 1 no `effects`, `effect_key`, `retry_of` and `put_back`
+/// Version 5 on the wire; version 4 had no `traceparent`, version 3 no `not_before`, version 2 no `child_events`, version 1 no `effects`, `effect_key`, `retry_of` and `put_back`
 /// either. Strings are borrowed when it is written and owned when it is read.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +95,8 @@ struct Wire<'a> {
     put_back: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_before: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Cow<'a, TraceParent>>,
 }
 
 /// A message's body is no envelope that this version reads.
@@ -140,7 +145,11 @@ impl Envelope {
         let job = &self.job;
         message_body(&Wire {
             // The oldest version that says it all: a worker that is not updated yet reads it.
-            v: if self.not_before_ms.is_some() { VERSION } else { VERSION - 1 },
+            v: match (&self.trace, self.not_before_ms) {
+                (Some(_), _) => VERSION,
+                (None, Some(_)) => 4,
+                (None, None) => 3,
+            },
             job_id: Cow::Borrowed(&job.id),
             tool: Cow::Borrowed(&job.tool),
             tenant: Cow::Borrowed(&job.tenant),
@@ -160,6 +169,7 @@ impl Envelope {
             created_at: job.created_at_ms,
             put_back: self.put_back,
             not_before: self.not_before_ms,
+            traceparent: self.trace.as_ref().map(Cow::Borrowed),
         })
     }
 }
@@ -188,7 +198,8 @@ impl Wire<'_> {
             label: self.label.map(Cow::into_owned),
             created_at_ms: self.created_at,
         };
-        Ok(Envelope { job, parameters, put_back: self.put_back, not_before_ms: self.not_before })
+        let trace = self.traceparent.map(Cow::into_owned);
+        Ok(Envelope { job, parameters, put_back: self.put_back, not_before_ms: self.not_before, trace })
     }
 }
 

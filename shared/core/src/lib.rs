@@ -37,3 +37,4 @@ pub mod settle;
 pub mod pause;
 pub mod ports;
 pub mod tool;
+pub mod trace;

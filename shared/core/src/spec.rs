@@ -33,6 +33,9 @@ pub struct JobSpec {
     /// What to call the job in tables.
     #[serde(default)]
     pub label: Option<String>,
+    /// The trace that the job belongs to, as W3C's header of that name has it.
+    #[serde(default)]
+    pub traceparent: Option<String>,
 }
 
 fn empty_object() -> Value {
@@ -72,6 +75,7 @@ impl JobSpec {
             deadline: None,
             delay: None,
             label: None,
+            traceparent: None,
         }
     }
 

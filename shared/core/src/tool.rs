@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ids::JobId;
 use crate::outcome::Outcome;
+use crate::trace::TraceParent;
 
 /// One call of a tool: who asks, with what, and how long it may take.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Call<P> {
     pub attempt: u32,
     /// Milliseconds this attempt may take. The call is dropped when they have passed.
     pub timeout_ms: u64,
+    /// The trace that the job belongs to, for what the tool calls in turn.
+    pub trace: Option<TraceParent>,
     /// The job's parameters, checked against the manifest, defaults filled in.
     pub parameters: P,
 }

@@ -105,6 +105,7 @@ pub fn envelope(id: &JobId) -> Envelope {
         parameters: Parameters::Inline(parameters()),
         put_back: 0,
         not_before_ms: None,
+        trace: None,
     }
 }
 

@@ -14,6 +14,7 @@ use gantz_core::limits::RESULT_MAX_BYTES;
 use gantz_core::manifest::Manifest;
 use gantz_core::ports::{BlobError, Message, Postponed, Receipt};
 use gantz_core::spec::JobSpec;
+use gantz_core::trace::TraceParent;
 use serde_json::Value;
 
 use super::Invocation;
@@ -33,13 +34,13 @@ pub(super) async fn invoke(
     let Some(tenure) = invocation.invoke_tenure(worker.clock.now_ms()) else {
         return End::error(503, "Insufficient time remaining");
     };
-    let (record, parameters) = match admitted(worker, manifest, body, invocation) {
+    let (record, parameters, trace) = match admitted(worker, manifest, body, invocation) {
         Ok(admitted) => admitted,
         Err(refusal) => return refusal,
     };
     let id = record.id.clone();
     let parameters = Parameters::Inline(parameters);
-    let envelope = Envelope { job: record.accepted(), parameters, put_back: 0, not_before_ms: None };
+    let envelope = Envelope { job: record.accepted(), parameters, put_back: 0, not_before_ms: None, trace };
     let body = match envelope.to_body() {
         Ok(body) => body,
         Err(error) => return End::error(400, format!("the job cannot be written down: {error}")),
@@ -67,7 +68,7 @@ fn admitted(
     manifest: &Manifest,
     body: Value,
     invocation: &Invocation,
-) -> Result<(JobRecord, Value), End> {
+) -> Result<(JobRecord, Value, Option<TraceParent>), End> {
     let spec: JobSpec = serde_json::from_value(body)
         .map_err(|error| End::error(400, format!("the event is no submission: {error}")))?;
     if spec.delay.is_some() {
@@ -77,7 +78,7 @@ fn admitted(
     let random = [worker.entropy.next(), worker.entropy.next()];
     let admission = admit(spec, manifest, &origin, worker.clock.now_ms(), random)
         .map_err(|rejection| End::error(400, rejection.to_string()))?;
-    Ok((JobRecord { max_attempts: 1, ..admission.record }, admission.parameters))
+    Ok((JobRecord { max_attempts: 1, ..admission.record }, admission.parameters, admission.trace))
 }
 
 async fn run(worker: &Worker, queue: &QueueName, message: Message, tenure: Tenure, id: &JobId) -> End {

@@ -61,12 +61,12 @@ pub struct Project {
     pub secrets: Secrets,
 }
 
-/// Logs to stdout as JSON, one line each. Lambda's log lines are whole as soon as they are written: nothing is buffered.
+/// Logs to stdout as JSON, one line each, with the ids of the delivery that it is about under `span`. Lambda's log lines are whole as soon as they are written: nothing is buffered.
 pub fn trace(look_up: impl Fn(&str) -> Option<String>) {
     let wanted = [LOG_FILTER, LOG_LEVEL].into_iter().filter_map(look_up).find(|wanted| !wanted.is_empty());
     let filter = wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(false).init();
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_span_list(false).init();
 }
 
 impl Project {

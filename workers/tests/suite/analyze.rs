@@ -21,6 +21,7 @@ async fn run(tool: &AnalyzeFile, parameters: Value) -> Outcome {
         tool: "analyze_file".to_owned(),
         attempt: 1,
         timeout_ms: 60_000,
+        trace: None,
         parameters: serde_json::from_value(parameters).expect("parameters of the tool"),
     })
     .await

@@ -302,7 +302,9 @@ pub(crate) fn dead() -> QueueName {
 /// The message of a job, once more.
 pub(crate) fn duplicate(row: &JobRecord, parameters: Value) -> String {
     let parameters = Parameters::Inline(parameters);
-    Envelope { job: row.accepted(), parameters, put_back: 0, not_before_ms: None }.to_body().unwrap()
+    Envelope { job: row.accepted(), parameters, put_back: 0, not_before_ms: None, trace: None }
+        .to_body()
+        .unwrap()
 }
 
 fn in_words(status: JobStatus) -> &'static str {

@@ -35,6 +35,7 @@ pub(crate) fn call(parameters: Value) -> Call<Value> {
         tool: "test".to_owned(),
         attempt: 2,
         timeout_ms: 600_000,
+        trace: None,
         parameters,
     }
 }

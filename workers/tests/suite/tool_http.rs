@@ -120,6 +120,7 @@ async fn run_with(client: &HttpClient, spec: HttpSpec, parameters: Value) -> Out
         tool: "test".to_owned(),
         attempt: 1,
         timeout_ms: 60_000,
+        trace: None,
         parameters,
     };
     patiently(tool.run(call)).await

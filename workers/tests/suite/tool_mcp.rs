@@ -83,7 +83,15 @@ impl Box {
     async fn call(&self, tool: &str, mode: &str) -> Outcome {
         let job_id = JobId::try_new("job-0001").expect("an id");
         let (effect_key, parameters) = (job_id.clone(), json!({"mode": mode}));
-        let call = Call { job_id, effect_key, tool: tool.into(), attempt: 1, timeout_ms: 1_000, parameters };
+        let call = Call {
+            job_id,
+            effect_key,
+            tool: tool.into(),
+            attempt: 1,
+            timeout_ms: 1_000,
+            trace: None,
+            parameters,
+        };
         let tool = Arc::clone(self.toolbox.get(tool).expect("the tool").tool.as_ref().expect("its handler"));
         tokio::time::timeout(PATIENCE, tool.call(call)).await.expect("an answer")
     }

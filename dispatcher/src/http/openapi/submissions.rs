@@ -56,7 +56,15 @@ fn job_spec() -> Value {
                 "type": ["string", "null"],
                 "description": "What to call the job in tables; cut to 256 bytes.",
             },
+            "traceparent": traceparent("The trace that the job belongs to"),
         },
+    })
+}
+
+fn traceparent(what: &str) -> Value {
+    json!({
+        "type": ["string", "null"],
+        "description": format!("{what}, as W3C's header `traceparent` has it; that of the request if left out."),
     })
 }
 
@@ -111,6 +119,7 @@ fn batch_spec() -> Value {
             "tenant": text("Whose batch it is.", limits::TENANT_MAX_CHARS),
             "lane": text("The lane to wait in, instead of the tool's own.", 40),
             "deadline": optional("Instant", "When its children are no longer worth doing."),
+            "traceparent": traceparent("The trace that its children belong to"),
             "child_events": {
                 "type": "boolean",
                 "description": "Whether the end of each child is told by an event of its own.",

@@ -8,3 +8,4 @@ mod planning;
 mod promises;
 mod properties;
 mod refused;
+mod traces;

@@ -105,7 +105,7 @@ fn function(dispatcher: Dispatcher, lines: &Arc<Mutex<Vec<String>>>) -> Lambda {
 }
 
 pub(crate) fn invocation(remaining_ms: u64) -> Invocation {
-    Invocation { request_id: REQUEST_ID.into(), deadline_ms: NOW_MS + remaining_ms }
+    Invocation { request_id: REQUEST_ID.into(), deadline_ms: NOW_MS + remaining_ms, trace: None }
 }
 
 /// The event of that name in the corpus.

@@ -81,7 +81,15 @@ async fn call<T: Tool>(tool: &T, job_id: &str, parameters: Value) -> Result<Valu
     let parameters = serde_json::from_value(parameters).unwrap();
     let job_id = JobId::try_new(job_id).unwrap();
     let effect_key = job_id.clone();
-    let call = Call { job_id, effect_key, tool: "tool".into(), attempt: 1, timeout_ms: 60_000, parameters };
+    let call = Call {
+        job_id,
+        effect_key,
+        tool: "tool".into(),
+        attempt: 1,
+        timeout_ms: 60_000,
+        trace: None,
+        parameters,
+    };
     match tool.run(call).await {
         Outcome::Done(value) => Ok(value),
         Outcome::Failed(failure) => Err(failure),

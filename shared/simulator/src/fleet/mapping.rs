@@ -171,7 +171,7 @@ async fn invoke(
                 serde_json::to_string(&answer).ok()
             }
             Program::Front(function) => {
-                let invocation = front::Invocation { request_id: "sim".into(), deadline_ms };
+                let invocation = front::Invocation { request_id: "sim".into(), deadline_ms, trace: None };
                 function.handle(&event, &invocation).await.ok().map(|answer| answer.to_string())
             }
         }

@@ -3,7 +3,8 @@
 //! The program gets the parameters as one JSON object, on one line. Its arguments are [templates]: a parameter never
 //! becomes more than a part of one argument, as no shell is involved (but a value may start with `-`, so put `--` first
 //! where that matters). Its environment is `PATH`, `HOME`, `LANG`, `TZ` and `TMPDIR` of the worker, what the manifest
-//! sets, and `GANTZ_JOB_ID`, `GANTZ_ATTEMPT`, `GANTZ_TOOL` and `GANTZ_IDEMPOTENCY_KEY`; nothing else, so that a
+//! sets, `GANTZ_JOB_ID`, `GANTZ_ATTEMPT`, `GANTZ_TOOL` and `GANTZ_IDEMPOTENCY_KEY`, and `TRACEPARENT` for a job that belongs
+//! to a trace; nothing else, so that a
 //! worker's credentials reach only the programs they are meant for.
 //!
 //! It runs in a process group of its own. Shortly before its time is up the group gets SIGTERM. When the program has
@@ -130,6 +131,7 @@ impl CommandTool {
             ("GANTZ_TOOL", call.tool.clone()),
             ("GANTZ_IDEMPOTENCY_KEY", call.effect_key.to_string()),
         ];
+        env.extend(call.trace.iter().map(|trace| ("TRACEPARENT".into(), trace.as_str().into())));
         env.extend(of_the_call.map(|(name, value)| (OsString::from(name), OsString::from(value))));
         Ok(env)
     }

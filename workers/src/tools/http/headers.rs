@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use gantz_core::ids::JobId;
 use gantz_core::manifest::HttpSpec;
 use gantz_core::manifest::secret::{self, SecretName, SecretPart};
+use gantz_core::trace::TraceParent;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
@@ -14,6 +15,16 @@ use super::error::HttpSpecError;
 
 /// Lets servers that know it recognise a request that they have served (draft-ietf-httpapi-idempotency-key-header).
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The trace that a request belongs to (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What a request takes from its call besides the parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfCall<'c> {
+    pub(super) effect_key: &'c JobId,
+    pub(super) trace: Option<&'c TraceParent>,
+}
 
 /// A header, before parameters and secrets are known.
 #[derive(Debug, Clone)]
@@ -109,12 +120,15 @@ pub(super) fn fill(
 }
 
 /// Adds what the request needs and the manifest left unsaid.
-pub(super) fn complete(headers: &mut HeaderMap, method: &Method, has_body: bool, effect_key: &JobId) {
+pub(super) fn complete(headers: &mut HeaderMap, method: &Method, has_body: bool, of: OfCall<'_>) {
     if has_body {
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     }
-    if let (false, Ok(key)) = (method.is_safe(), HeaderValue::try_from(effect_key.as_str())) {
+    if let (false, Ok(key)) = (method.is_safe(), HeaderValue::try_from(of.effect_key.as_str())) {
         headers.entry(IDEMPOTENCY_KEY).or_insert(key);
+    }
+    if let Some(trace) = of.trace.and_then(|trace| HeaderValue::try_from(trace.as_str()).ok()) {
+        headers.entry(TRACEPARENT).or_insert(trace);
     }
 }
 
@@ -165,12 +179,25 @@ mod tests {
     }
 
     #[test]
+    fn a_trace_goes_on_unless_the_manifest_has_its_own() {
+        let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let (trace, job) = (TraceParent::parse(text).unwrap(), JobId::try_new("job-1234").unwrap());
+        let of = OfCall { effect_key: &job, trace: Some(&trace) };
+        let mut headers = HeaderMap::new();
+        complete(&mut headers, &Method::GET, false, of);
+        assert_eq!(headers.get(TRACEPARENT).map(|value| value.to_str().unwrap()), Some(text));
+        headers.insert(TRACEPARENT, HeaderValue::from_static("own"));
+        complete(&mut headers, &Method::GET, false, of);
+        assert_eq!(headers.get(TRACEPARENT).map(|value| value.to_str().unwrap()), Some("own"));
+    }
+
+    #[test]
     fn writes_carry_the_job_as_idempotency_key() {
         let job = JobId::try_new("job-1234").unwrap();
         let check = |method: Method, given: Option<&'static str>, expect: Option<&str>| {
             let mut headers = HeaderMap::new();
             headers.extend(given.map(|key| (IDEMPOTENCY_KEY, HeaderValue::from_static(key))));
-            complete(&mut headers, &method, false, &job);
+            complete(&mut headers, &method, false, OfCall { effect_key: &job, trace: None });
             assert_eq!(headers.get(IDEMPOTENCY_KEY).map(|key| key.to_str().unwrap()), expect, "{method}");
         };
         check(Method::GET, None, None);

@@ -30,7 +30,7 @@ use gantz_core::tool::{Call, Tool};
 use serde_json::Value;
 
 use allow::AllowList;
-use headers::Known;
+use headers::{Known, OfCall};
 use request::RequestTemplate;
 use result::Selection;
 
@@ -83,7 +83,8 @@ impl Tool for HttpTool {
             Ok(known) => known,
             Err(lacking) => return lacking,
         };
-        let request = match self.request.fill(&call.parameters, &secrets, &call.effect_key) {
+        let of = OfCall { effect_key: &call.effect_key, trace: call.trace.as_ref() };
+        let request = match self.request.fill(&call.parameters, &secrets, of) {
             Ok(request) => request,
             Err(message) => return Outcome::permanent(ErrorKind::Invalid, message),
         };

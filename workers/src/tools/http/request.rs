@@ -1,6 +1,5 @@
 //! From a job's parameters to a request.
 
-use gantz_core::ids::JobId;
 use gantz_core::manifest::HttpSpec;
 use gantz_core::manifest::secret::SecretName;
 use reqwest::header::HeaderMap;
@@ -9,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::body::Body;
 use super::error::HttpSpecError;
-use super::headers::{self, HeaderTemplate, Known};
+use super::headers::{self, HeaderTemplate, Known, OfCall};
 use super::url::UrlTemplate;
 
 /// A request, before the parameters are known.
@@ -52,19 +51,19 @@ impl RequestTemplate {
         self.headers.iter().flat_map(HeaderTemplate::secrets)
     }
 
-    /// The request of a job, whose effect the service knows by `effect_key`. An error says which parameter does not fit, and why.
+    /// The request of a job. An error says which parameter does not fit, and why.
     pub(super) fn fill(
         &self,
         parameters: &Value,
         secrets: &Known,
-        effect_key: &JobId,
+        of: OfCall<'_>,
     ) -> Result<Request, String> {
         let none = Map::new();
         let parameters = parameters.as_object().unwrap_or(&none);
         let url = self.url.fill(parameters)?;
         let body = self.body.fill(parameters).map(|json| json.to_string());
         let mut headers = headers::fill(&self.headers, parameters, secrets)?;
-        headers::complete(&mut headers, &self.method, body.is_some(), effect_key);
+        headers::complete(&mut headers, &self.method, body.is_some(), of);
         Ok(Request { method: self.method.clone(), url, headers, body })
     }
 }

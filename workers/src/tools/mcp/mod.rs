@@ -23,6 +23,10 @@ use connection::Server;
 /// In a call's `_meta`: what is the same for every attempt of a job, for servers that can use it.
 const EFFECT_KEY: &str = "gantz/effect_key";
 
+/// In a call's `_meta`: the trace that it belongs to.
+/// <https://modelcontextprotocol.io/specification/draft/basic#meta>
+const TRACEPARENT: &str = "traceparent";
+
 /// The servers of a manifest by name. Nothing is started before it is needed.
 pub(crate) struct McpServers(BTreeMap<String, Arc<Server>>);
 
@@ -76,10 +80,10 @@ impl AnyTool for McpTool {
             Err(outcome) => return outcome,
         };
         let mut request = CallToolRequestParams::new(self.tool.clone());
-        request.meta = Some(RequestMetaObject::from(JsonObject::from_iter([(
-            EFFECT_KEY.to_owned(),
-            Value::from(call.effect_key.as_str()),
-        )])));
+        let mut meta =
+            JsonObject::from_iter([(EFFECT_KEY.to_owned(), Value::from(call.effect_key.as_str()))]);
+        meta.extend(call.trace.map(|trace| (TRACEPARENT.to_owned(), Value::from(trace.as_str()))));
+        request.meta = Some(RequestMetaObject::from(meta));
         request.arguments = match call.parameters {
             Value::Object(arguments) => Some(arguments),
             _ => None,

@@ -62,7 +62,13 @@ fn envelope_of_unknown_tool(id: &str) -> String {
     let job = new_job(&job_id(id));
     let hash = params_hash(&job.tenant, "not-here", &parameters);
     let job = NewJob { tool: "not-here".into(), params_hash: hash, ..job };
-    Envelope { job, parameters: Parameters::Inline(parameters), put_back: 0, not_before_ms: None }
-        .to_body()
-        .unwrap()
+    Envelope {
+        job,
+        parameters: Parameters::Inline(parameters),
+        put_back: 0,
+        not_before_ms: None,
+        trace: None,
+    }
+    .to_body()
+    .unwrap()
 }

@@ -26,6 +26,7 @@ async fn within(tool: &PostgresQuery, timeout_ms: u64, parameters: Value) -> Res
         tool: "query".into(),
         attempt: 1,
         timeout_ms,
+        trace: None,
         parameters: serde_json::from_value(parameters).unwrap(),
     };
     match tool.run(call).await {

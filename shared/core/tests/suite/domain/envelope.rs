@@ -5,6 +5,7 @@ use gantz_core::envelope::{Envelope, EnvelopeError, Parameters};
 use gantz_core::ids::{JobId, Lane, Tenant};
 use gantz_core::job::NewJob;
 use gantz_core::policy::Effects;
+use gantz_core::trace::TraceParent;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ fn error_of(body: &str) -> String {
 }
 
 /// Every version ever written stays readable. What is written again says the same, and in the present versions the same
-/// to the byte: the last one but one is written as long as it says it all.
+/// to the byte: the oldest of those that says it all is written.
 #[test]
 fn fixtures_stay_readable_and_stable() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/envelopes");
@@ -64,6 +65,7 @@ fn fixtures_stay_readable_and_stable() {
             "v3-child.json",
             "v3-retry.json",
             "v4-delayed.json",
+            "v5-traced.json",
         ]
     );
 }
@@ -100,8 +102,8 @@ fn an_envelope_is_read_as_it_was_meant() {
 
 #[test]
 fn a_later_version_is_refused_by_its_number() {
-    let expected = "the envelope has version 5, this worker reads up to 4: update the worker";
-    let bodies = [with("v", json!(5)), json!({"v": 5}), json!({"v": 5, "steps": [], "job_id": 7})];
+    let expected = "the envelope has version 6, this worker reads up to 5: update the worker";
+    let bodies = [with("v", json!(6)), json!({"v": 6}), json!({"v": 6, "steps": [], "job_id": 7})];
     for body in bodies {
         assert_eq!(error_of(&body.to_string()), expected, "{body}");
     }
@@ -209,8 +211,10 @@ proptest! {
         parameters in any_parameters(),
         put_back in 0..11_u32,
         not_before_ms in any::<Option<u64>>(),
+        trace in prop::option::of("00-[0-9a-f]{31}1-[0-9a-f]{15}1-[0-9a-f]{2}"),
     ) {
-        let envelope = Envelope { job, parameters, put_back, not_before_ms };
+        let trace = trace.map(|text| TraceParent::parse(&text).unwrap());
+        let envelope = Envelope { job, parameters, put_back, not_before_ms, trace };
         let body = envelope.to_body().unwrap();
         let read = Envelope::parse(&body).unwrap();
         prop_assert_eq!(&read, &envelope);

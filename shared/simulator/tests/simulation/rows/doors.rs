@@ -18,7 +18,7 @@ fn deliver(seed: u64, events: Vec<(&str, Value)>) -> Report {
         let deadline_ms = world.now_ms() + 60_000;
         let handled = events.into_iter().enumerate().map(|(n, (request_id, event))| {
             let process = Process::start(&world, format!("front-{n}"), 0);
-            let invocation = Invocation { request_id: request_id.to_owned(), deadline_ms };
+            let invocation = Invocation { request_id: request_id.to_owned(), deadline_ms, trace: None };
             async move {
                 let front = Lambda::new(dispatcher(&process), Arc::new(|_: &str| {}));
                 front.handle(&event, &invocation).await.unwrap();
