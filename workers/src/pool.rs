@@ -23,6 +23,9 @@ const WAIT_MS: u64 = 20_000;
 /// Messages whose jobs have ended and whose queue has not answered yet: many times what one call takes. More wait with
 /// their room taken, so that a queue that no longer answers stops the work.
 const SETTLING_MAX: u32 = 256;
+/// Messages that come back and are kept here for less than a step of their queue's delays, without their bodies. More go back
+/// at once.
+const ROUNDING_MAX: u32 = 4_096;
 /// Pauses between polls while the queue fails.
 const POLL_RETRY_MAX: Duration = Duration::from_secs(10);
 
@@ -32,7 +35,7 @@ pub async fn serve(worker: Arc<Worker>, lane: Lane, concurrency: u32, stop: Stop
     let switch = Arc::new(LaneSwitch::of(lane.clone()));
     let queue = QueueName::Lane(lane);
     let room = Arc::new(Semaphore::new(concurrency as usize));
-    let settling = Arc::new(Semaphore::new(SETTLING_MAX as usize));
+    let after = After::default();
     let mut trouble = ExponentialBackoff {
         initial_interval: Duration::from_millis(100),
         max_interval: POLL_RETRY_MAX,
@@ -59,7 +62,7 @@ pub async fn serve(worker: Arc<Worker>, lane: Lane, concurrency: u32, stop: Stop
         match received {
             Ok(messages) => {
                 trouble.reset();
-                start(&worker, &queue, &switch, messages, permits, &settling, &stop);
+                start(&worker, &queue, &switch, messages, permits, &after, &stop);
             }
             Err(error) => {
                 let pause = spread(trouble.next_backoff().unwrap_or(POLL_RETRY_MAX), worker.entropy.next());
@@ -74,9 +77,24 @@ pub async fn serve(worker: Arc<Worker>, lane: Lane, concurrency: u32, stop: Stop
             }
         }
     }
-    // Every job holds a permit of one or the other until its message is settled. The semaphores are never closed.
+    // Every job holds a permit of one or another until its message is settled. The semaphores are never closed.
     let _all = room.acquire_many(concurrency).await;
-    let _settled = settling.acquire_many(SETTLING_MAX).await;
+    let _rounded = after.rounding.acquire_many(ROUNDING_MAX).await;
+    let _settled = after.settling.acquire_many(SETTLING_MAX).await;
+}
+
+/// Places for messages whose jobs no longer need room.
+#[derive(Clone)]
+struct After {
+    rounding: Arc<Semaphore>,
+    settling: Arc<Semaphore>,
+}
+
+impl Default for After {
+    fn default() -> Self {
+        let places = |number: u32| Arc::new(Semaphore::new(number as usize));
+        Self { rounding: places(ROUNDING_MAX), settling: places(SETTLING_MAX) }
+    }
 }
 
 /// The pause, half of it up to one and a half: workers that lost their queue at once do not all ask again at once.
@@ -127,17 +145,26 @@ fn start(
     switch: &Arc<LaneSwitch>,
     messages: Vec<Message>,
     mut permits: OwnedSemaphorePermit,
-    settling: &Arc<Semaphore>,
+    after: &After,
     stop: &Stop,
 ) {
-    for message in messages {
-        let permit = permits.split(1);
+    for mut message in messages {
+        let mut permit = permits.split(1);
         let (worker, queue, stop) = (Arc::clone(worker), queue.clone(), stop.clone());
-        let (switch, settling) = (Arc::clone(switch), Arc::clone(settling));
+        let (switch, after) = (Arc::clone(switch), after.clone());
         tokio::spawn(async move {
-            let disposition = run(&worker, &queue, &switch, &message, &stop).await;
+            let mut disposition = run(&worker, &queue, &switch, &message, &stop).await;
+            if let Disposition::Postpone { delay_ms, .. } = &mut disposition
+                && let here_ms = *delay_ms % worker.ports.queue.limits().delay_step_ms
+                && here_ms > 0
+                && let Ok(place) = Arc::clone(&after.rounding).try_acquire_owned()
+            {
+                permit = Some(place);
+                message.body = String::new();
+                *delay_ms -= passed(here_ms, &stop).await;
+            }
             // The next job need not wait for the queue, which gathers what it is told for calls that are worth it.
-            let _settling = settling.acquire_owned().await;
+            let _settling = after.settling.acquire_owned().await;
             drop(permit);
             settle(&worker, &queue, &message, disposition).await;
         });
@@ -156,6 +183,18 @@ async fn run(
         worker.process(&Delivery { queue, message, tenure: Tenure::Renewed, stop }).await
     } else {
         Disposition::HAND_BACK
+    }
+}
+
+/// Waits, unless the process stops. Returns how long it did.
+///
+/// A queue that knows whole seconds would bring messages back late, and those of one second all at once: a rate that is
+/// shared out by the millisecond would go unused in between. So what is more than whole steps is waited for here.
+async fn passed(ms: u64, stop: &Stop) -> u64 {
+    tokio::select! {
+        biased;
+        () = stop.reached(Phase::Drain) => 0,
+        () = tokio::time::sleep(Duration::from_millis(ms)) => ms,
     }
 }
 

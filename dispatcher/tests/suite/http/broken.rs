@@ -77,6 +77,7 @@ impl JobQueue for Broken {
             body_bytes: 1 << 20,
             delay_ms: 900_000,
             visibility_ms: 43_200_000,
+            delay_step_ms: 1,
             gather_ms: 0,
         }
     }

@@ -66,6 +66,7 @@ impl JobQueue for Queue {
             body_bytes: batch::BODY_MAX_BYTES,
             delay_ms: limits::SEND_DELAY_MAX_MS,
             visibility_ms: limits::POSTPONE_MAX_MS,
+            delay_step_ms: 1_000,
             gather_ms: GATHER_MS,
         }
     }

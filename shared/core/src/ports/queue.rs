@@ -77,6 +77,8 @@ pub struct QueueLimits {
     pub delay_ms: u64,
     /// Milliseconds a message may stay invisible.
     pub visibility_ms: u64,
+    /// What delays and visibilities are rounded up to, in milliseconds: 1 where they are exact.
+    pub delay_step_ms: u64,
     /// Milliseconds that a receiver with little room does well to wait for more, before it asks: where calls cost,
     /// few full ones are cheaper. 0 where they don't.
     pub gather_ms: u64,

@@ -195,6 +195,7 @@ impl JobQueue for Embedded {
             body_bytes: BODY_MAX_BYTES,
             delay_ms: limits::DELAY_MAX_MS,
             visibility_ms: limits::POSTPONE_MAX_MS,
+            delay_step_ms: 1,
             gather_ms: 0,
         }
     }

@@ -20,6 +20,7 @@ pub(super) const LIMITS: QueueLimits = QueueLimits {
     body_bytes: 1024 * 1024,
     delay_ms: 15 * 60 * 1000,
     visibility_ms: 12 * 60 * 60 * 1000,
+    delay_step_ms: 1,
     gather_ms: 0,
 };
 #[async_trait]
