@@ -72,9 +72,12 @@ pub(crate) enum Command {
     },
     /// Run dispatcher and workers on this machine, with an HTTP API.
     Dev {
-        /// The port of the HTTP API, on loopback.
+        /// The port of the HTTP API; 0 for any that is free.
         #[arg(long, default_value_t = 4700)]
         port: u16,
+        /// Listen on this address, and ask callers for a token: that in `GANTZ_TOKEN`, or a new one.
+        #[arg(long, value_name = "ADDRESS", default_value_t = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))]
+        listen: std::net::IpAddr,
         /// Make every file that appears in this folder a job.
         #[arg(long, value_name = "DIR")]
         watch: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! This process's part of a fleet over one data directory: dispatcher and HTTP API; planner and workers, if it is to work.
 
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use gantz_core::ids::{JobId, Lane};
 use gantz_core::manifest::Manifest;
 use gantz_core::policy::Effects;
 use gantz_core::ports::Ports;
-use gantz_dispatcher::http::{HttpSettings, router_with};
+use gantz_dispatcher::http::{BearerToken, HttpSettings, router_with};
 use gantz_dispatcher::{Dispatcher, plan};
 use gantz_embedded::{Directory, Embedded, Settings};
 use gantz_workers::totals::Totals;
@@ -49,15 +50,28 @@ pub(crate) struct Node {
     totals: Option<Totals>,
 }
 
+/// Where only this machine can ask.
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 /// The API of a node.
-#[derive(Default)]
 pub(crate) struct Api {
-    /// On loopback; 0 for any that is free.
+    /// Where it listens.
+    pub(crate) address: IpAddr,
+    /// 0 for any that is free.
     pub(crate) port: u16,
+    /// What callers have to bring.
+    pub(crate) token: Option<BearerToken>,
     /// Messages in a lane past which it refuses more; `None` for the usual bound.
     pub(crate) backlog_max: Option<u64>,
     /// Whether it has `GET /metrics`: workers then pay for what they measure.
     pub(crate) metrics: bool,
+}
+
+impl Default for Api {
+    /// For this command's own use.
+    fn default() -> Self {
+        Self { address: LOOPBACK, port: 0, token: None, backlog_max: None, metrics: false }
+    }
 }
 
 impl Node {
@@ -65,9 +79,9 @@ impl Node {
     pub(crate) async fn start(
         project: &Project,
         manifest: Arc<Manifest>,
-        Api { port, backlog_max, metrics }: Api,
+        Api { address, port, token, backlog_max, metrics }: Api,
     ) -> Result<Self, CliError> {
-        let listener = listen(port, "--port").await?;
+        let listener = listen(address, port, "--port").await?;
         let embedded = join(project)?;
         let mut dispatcher = dispatcher(project, Ports::of(embedded.clone()), Arc::clone(&manifest));
         dispatcher.backlog_max = backlog_max.unwrap_or(dispatcher.backlog_max);
@@ -83,7 +97,14 @@ impl Node {
             services: JoinSet::new(),
             totals: metrics.then(Totals::default),
         };
-        node.serve(listener);
+        // Other machines call it by names that it does not know, and do not know this one's files.
+        let settings = match address.is_loopback() {
+            true => HttpSettings { token, ..HttpSettings::default() },
+            false => {
+                HttpSettings { token, allowed_hosts: None, local_sources: false, ..HttpSettings::default() }
+            }
+        };
+        node.serve(listener, settings);
         Ok(node)
     }
 
@@ -118,14 +139,14 @@ impl Node {
         Ok(plan::work_off(&dispatcher, &self.project.data_dir).await?)
     }
 
-    fn serve(&mut self, listener: TcpListener) {
+    fn serve(&mut self, listener: TcpListener, settings: HttpSettings) {
         let mut local = local::events(self.embedded.clone());
         if let Some(totals) = self.totals.clone() {
             let lanes = self.manifest.lanes().map(|(lane, _)| lane.clone()).collect();
             let (queue, accepted) = (Arc::new(self.embedded.clone()), Some(self.dispatcher.accepted.clone()));
             local = local.merge(local::metrics(Measured { totals, accepted, queue, lanes }));
         }
-        let api = router_with(self.dispatcher.clone(), HttpSettings::default(), local);
+        let api = router_with(self.dispatcher.clone(), settings, local);
         let stop = self.switch.stop();
         self.services.spawn(async move {
             let until = async move { stop.reached(Phase::Drain).await };
@@ -156,10 +177,11 @@ impl Node {
     }
 }
 
-/// Listens on a port of loopback, which this option names.
-pub(crate) async fn listen(port: u16, option: &str) -> Result<TcpListener, CliError> {
-    TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
-        CliError::failed(format!("cannot listen on port {port}: {error}"))
+/// Listens on a port, which this option names.
+pub(crate) async fn listen(address: IpAddr, port: u16, option: &str) -> Result<TcpListener, CliError> {
+    TcpListener::bind((address, port)).await.map_err(|error| {
+        let at = if address == LOOPBACK { String::new() } else { format!(" of {address}") };
+        CliError::failed(format!("cannot listen on port {port}{at}: {error}"))
             .hint(format!("`{option} PORT` takes another one, 0 any that is free"))
     })
 }

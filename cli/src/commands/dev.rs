@@ -1,10 +1,12 @@
 //! `gantz dev`: the whole fleet on this machine, until it is told to stop.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use gantz_core::manifest::Manifest;
+use gantz_dispatcher::http::BearerToken;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -15,11 +17,17 @@ use crate::node::{Api, DRAIN, Node};
 use crate::project::Project;
 use crate::signals::Signals;
 use crate::watch::{self, Watched};
-use crate::{schedules, tools, view};
+use crate::{schedules, shell, tools, view};
+
+/// Names the token that callers bring.
+const TOKEN: &str = "GANTZ_TOKEN";
+/// Shorter ones can be guessed.
+const TOKEN_MIN_CHARS: usize = 16;
 
 /// How to run it.
 pub(super) struct Options {
     pub(super) port: u16,
+    pub(super) listen: IpAddr,
     pub(super) watch: Option<PathBuf>,
     pub(super) watch_tool: String,
     pub(super) max_backlog: u64,
@@ -40,10 +48,18 @@ pub(super) async fn run(project: &Project, options: Options, format: Format) -> 
         }
         Some(folder) => Some(absolute(folder)?),
     };
-    let api = Api { port: options.port, backlog_max: Some(options.max_backlog), metrics: true };
+    let token = Token::of(options.listen)?;
+    let api = Api {
+        address: options.listen,
+        port: options.port,
+        token: token.as_ref().map(|token| BearerToken::new(&token.text)),
+        backlog_max: Some(options.max_backlog),
+        metrics: true,
+    };
     let mut node = Node::start(project, Arc::clone(&manifest), api).await?;
     node.work().await?;
-    announce(project, &manifest, &node, watched.as_deref(), &options, format)?;
+    let token = token.filter(|token| token.is_new).map(|token| token.text);
+    announce(project, &manifest, &node, watched.as_deref(), token.as_deref(), &options, format)?;
     tools::warn_of_missing(project, &manifest, None)?;
     let mut scheduled = JoinSet::new();
     for name in schedules::start(&node.dispatcher, &manifest, &mut scheduled) {
@@ -71,6 +87,33 @@ pub(super) async fn run(project: &Project, options: Options, format: Format) -> 
     Ok(ExitCode::from(INTERRUPTED))
 }
 
+/// What callers have to bring.
+struct Token {
+    text: String,
+    is_new: bool,
+}
+
+impl Token {
+    /// That of the environment; or a new one, where others than this machine can ask.
+    fn of(address: IpAddr) -> Result<Option<Self>, CliError> {
+        match std::env::var(TOKEN) {
+            Ok(text) if text.len() < TOKEN_MIN_CHARS || !text.bytes().all(|b| b.is_ascii_graphic()) => {
+                let message = format!(
+                    "`{TOKEN}` is no token, expected {TOKEN_MIN_CHARS} or more visible ASCII characters"
+                );
+                Err(CliError::usage(message).hint("`openssl rand -hex 16` makes one"))
+            }
+            Ok(text) => Ok(Some(Self { text, is_new: false })),
+            Err(_) if address.is_loopback() => Ok(None),
+            Err(_) => {
+                let entropy = shell::entropy();
+                let text = format!("{:016x}{:016x}", entropy.next(), entropy.next());
+                Ok(Some(Self { text, is_new: true }))
+            }
+        }
+    }
+}
+
 fn takes_path(manifest: &Manifest, tool: &str) -> bool {
     manifest.tool(tool).is_some_and(|tool| tool.parameters.get("path").is_some())
 }
@@ -81,13 +124,14 @@ fn announce(
     manifest: &Manifest,
     node: &Node,
     watched: Option<&Path>,
+    token: Option<&str>,
     options: &Options,
     format: Format,
 ) -> Result<(), CliError> {
     if format != Format::Table {
         let document = json!({
             "name": manifest.name(), "version": manifest.version(), "url": node.url,
-            "data_dir": project.data_dir, "watching": watched,
+            "data_dir": project.data_dir, "watching": watched, "token": token,
         });
         return view::print_json(&document, format);
     }
@@ -100,6 +144,9 @@ fn announce(
         node.url,
         project.data_dir.display(),
     ));
+    if let Some(token) = token {
+        view::print(&format!("callers send `Authorization: Bearer {token}`, as long as this process runs"));
+    }
     if let Some(folder) = watched {
         view::print(&format!("files in {} go to `{}`", folder.display(), options.watch_tool));
     }

@@ -22,7 +22,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::{Outcome, find_lane};
 use crate::error::{CliError, INTERRUPTED};
 use crate::local::{self, Measured};
-use crate::node::{self, Crew};
+use crate::node::{self, Crew, LOOPBACK};
 use crate::project::Project;
 use crate::signals::{Asked, Signals};
 use crate::{shell, stack, tools, view};
@@ -125,7 +125,7 @@ struct Scraped {
 
 impl Scraped {
     async fn listen(port: u16) -> Result<Self, CliError> {
-        let listener = node::listen(port, "--metrics-port").await?;
+        let listener = node::listen(LOOPBACK, port, "--metrics-port").await?;
         let url = format!("http://{}/metrics", listener.local_addr()?);
         Ok(Self { listener, url, totals: Totals::default() })
     }

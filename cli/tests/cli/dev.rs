@@ -151,6 +151,35 @@ async fn programs_are_told_where_it_is() {
 }
 
 #[tokio::test]
+async fn whoever_sets_a_token_is_asked_for_it() {
+    let project = Project::trial();
+    let start = |token: &str| {
+        let mut command = project.command(&["dev", "--port", "0"]);
+        command.env("GANTZ_TOKEN", token);
+        project.begin(command)
+    };
+    let dev = Dev::of(start("a-token-of-16-or-more")).await;
+    let client = reqwest::Client::new();
+    let ask = async |path: &str, token: Option<&str>| {
+        let request = client.get(format!("{}{path}", dev.url));
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    for path in ["/jobs", "/metrics", "/events"] {
+        assert_eq!(ask(path, None).await, 401, "{path}");
+        assert_eq!(ask(path, Some("a-token-of-16-or-less")).await, 401, "{path}");
+        assert_eq!(ask(path, Some("a-token-of-16-or-more")).await, 200, "{path}");
+    }
+    // Commands work on the data directory, beside it.
+    project.gantz(&["run", "say", "--what", "x"]).await.ok();
+    let ran = dev.stop().await;
+    assert!(!ran.stdout.contains("a-token"), "who has set it knows it: {ran}");
+
+    let ran = start("too-short").end().await;
+    assert!(ran.refused(2).contains("`GANTZ_TOKEN` is no token, expected 16 or more"), "{ran}");
+}
+
+#[tokio::test]
 async fn only_json_from_this_machine_is_taken() {
     let project = Project::trial();
     let dev = Dev::start(&project).await;

@@ -79,6 +79,19 @@ async fn a_job_that_is_retried() {
     shown.into_iter().for_each(|shown| shown.in_runs(points.len() as u64, &figure));
 }
 
+/// A process that works on whatever is queued.
+#[tokio::test]
+async fn a_worker() {
+    let points = points(&["receive", "claim", "finish", "publish", "delete", "release", "postpone"]);
+    at_each(&points, async |project, point| {
+        project.gantz(&["submit", "flaky", "--n", "1", "--job-id", JOB]).await;
+        dies(&project, &point, &["worker"]).await;
+        let row = ends(&project, &point, JOB).await.remove(0);
+        assert_eq!(row.status, JobStatus::Succeeded, "{point}: {row:?}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_job_that_must_not_start_twice() {
     let shown = fault(31, Level::Process);

@@ -1,24 +1,39 @@
 //! Who may ask: a guard against pages of other sites, which a browser would let through to this machine.
 //!
 //! A page can send requests to loopback (then its `Origin` gives it away), and it can have its own name resolve to
-//! loopback, which makes it the same origin (DNS rebinding; then `Host` gives it away).
+//! loopback, which makes it the same origin (DNS rebinding; then `Host` gives it away). Where a door is open to others than
+//! this machine, callers bring a token.
 
 use axum::extract::{Request, State};
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::uri::Authority;
-use axum::http::{HeaderName, Uri};
+use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Door;
+use super::bearer::BearerToken;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+
 pub(super) async fn refuse_strangers(State(door): State<Door>, request: Request, next: Next) -> Response {
-    match door.settings.allowed_hosts.as_deref().map_or(Ok(()), |allowed| check(&request, allowed)) {
+    let settings = &door.settings;
+    let known = settings.allowed_hosts.as_deref().map_or(Ok(()), |allowed| check(&request, allowed));
+    match known.and_then(|()| settings.token.as_ref().map_or(Ok(()), |token| authorize(&request, token))) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Lets those through who bring the token, and whoever only asks whether somebody is there.
+fn authorize(request: &Request, token: &BearerToken) -> Result<(), Problem> {
+    if request.uri().path() == "/healthz" || token.is_in(request.headers()) {
+        return Ok(());
+    }
+    let detail = "send the token that the server was started with as `Authorization: Bearer TOKEN`";
+    Err(Problem::new(ProblemKind::Unauthorized, detail).with_header(WWW_AUTHENTICATE, BEARER))
 }
 
 fn check(request: &Request, allowed: &[String]) -> Result<(), Problem> {

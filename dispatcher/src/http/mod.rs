@@ -8,6 +8,7 @@ mod routes;
 
 mod agent;
 mod batches;
+mod bearer;
 mod health;
 mod jobs;
 mod tools;
@@ -28,6 +29,8 @@ mod problem_kind;
 mod refusal;
 
 mod openapi;
+
+pub use bearer::BearerToken;
 
 use std::sync::Arc;
 
@@ -58,6 +61,9 @@ pub struct HttpSettings {
     /// gets nothing, also if its name was made to point here. `None` lets every name through: for doors behind a
     /// gateway that checks.
     pub allowed_hosts: Option<Vec<String>>,
+    /// What every caller has to bring, but for who asks `GET /healthz`; `None` where the network, or a gateway, says who may
+    /// ask.
+    pub token: Option<BearerToken>,
     /// Whether batches may name files and folders of the machine that plans them.
     pub local_sources: bool,
     /// Who issues the tokens that a gateway in front of this door asks for, as clients of MCP are told.
@@ -72,6 +78,7 @@ impl Default for HttpSettings {
             wait_max_ms: limits::HTTP_WAIT_MAX_MS,
             body_max_bytes: limits::HTTP_BODY_MAX_BYTES,
             allowed_hosts: Some(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into()),
+            token: None,
             local_sources: true,
             token_issuer: None,
         }

@@ -12,6 +12,7 @@ pub(super) enum ProblemKind {
     InvalidQuery,
     InvalidHeader,
     InvalidId,
+    Unauthorized,
     Forbidden,
     NotFound,
     NoSuchJob,
@@ -43,7 +44,7 @@ pub(super) struct Facts {
 }
 
 impl ProblemKind {
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::InvalidJson,
         Self::TooDeep,
         Self::InvalidField,
@@ -52,6 +53,7 @@ impl ProblemKind {
         Self::InvalidQuery,
         Self::InvalidHeader,
         Self::InvalidId,
+        Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
         Self::NoSuchJob,
@@ -116,6 +118,12 @@ impl ProblemKind {
                 StatusCode::BAD_REQUEST,
                 "The id is none",
                 "Ids are 8 to 64 of A-Z a-z 0-9 . _ -.",
+            ),
+            Self::Unauthorized => (
+                "unauthorized",
+                StatusCode::UNAUTHORIZED,
+                "The token is missing or wrong",
+                "A server that is open to other machines asks for `Authorization: Bearer TOKEN`.",
             ),
             Self::Forbidden => (
                 "forbidden",

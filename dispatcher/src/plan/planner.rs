@@ -46,13 +46,8 @@ impl Planner<'_> {
         if self.batch.planning_done {
             return self.end(None).await;
         }
-        if self.batch.open_shards.is_empty() {
-            if self.batch.cancel_requested_at_ms.is_some() {
-                return self.end(Some("cancelled before it was planned".into())).await;
-            }
-            if self.is_over() {
-                return self.end(Some("its deadline passed before it was planned".into())).await;
-            }
+        if self.batch.cancel_requested_at_ms.is_some() && self.batch.open_shards.is_empty() {
+            return self.end(Some("cancelled before it was planned".into())).await;
         }
         let dispatcher = self.turn.dispatcher;
         let Some(tool) = dispatcher.manifest.tool(&self.batch.tool) else {
@@ -81,17 +76,23 @@ impl Planner<'_> {
             if self.turn.is_over() {
                 return Ok(StepEnd::More);
             }
-            if self.is_over() {
-                return self.end(Some("its deadline passed while it was planned".into())).await;
-            }
             let page;
             (source, page) = source.next_page(BATCH_SHARD_CHILDREN as usize).await?;
+            if !page.items.is_empty() && self.is_over() && !self.is_opened() {
+                let moment = if self.batch.planned == 0 { "before" } else { "while" };
+                return self.end(Some(format!("its deadline passed {moment} it was planned"))).await;
+            }
             match self.page(tool, page, None).await? {
                 Planned::More => {}
                 Planned::Over(error) => return self.end(error).await,
                 Planned::Overtaken => return Ok(StepEnd::More),
             }
         }
+    }
+
+    /// Whether an earlier planner has opened the shard that is next: the batch waits for its children.
+    fn is_opened(&self) -> bool {
+        self.batch.open_shards.contains(&shard_of(self.batch.planned))
     }
 
     fn is_over(&self) -> bool {

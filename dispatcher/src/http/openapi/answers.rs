@@ -12,7 +12,7 @@ use super::{members, schema};
 pub(super) fn answers(success: Value, problems: &[ProblemKind]) -> Value {
     let mut all = members(success);
     let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
-    for kind in problems.iter().copied().chain([ProblemKind::Forbidden]) {
+    for kind in problems.iter().copied().chain([ProblemKind::Unauthorized, ProblemKind::Forbidden]) {
         by_status.entry(kind.facts().status.as_u16()).or_default().push(kind);
     }
     for (status, kinds) in by_status {

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
-use gantz_dispatcher::http::{HttpSettings, router_with};
+use gantz_dispatcher::http::{BearerToken, HttpSettings, router_with};
 use tower::ServiceExt;
 
 use crate::http::app::{App, Ask, echo};
@@ -78,6 +78,37 @@ async fn routes_of_the_callers_own_are_behind_it_too() {
         let request = Request::get("/extra").header("host", host).body(Body::empty()).unwrap();
         assert_eq!(router.clone().oneshot(request).await.unwrap().status(), status);
     }
+}
+
+#[tokio::test]
+async fn a_server_with_a_token_asks_for_it() {
+    let token = Some(BearerToken::new("s3cret-t0ken"));
+    let app = App::with(HttpSettings { token, ..HttpSettings::default() }, |dispatcher| dispatcher);
+    for (value, let_in) in [
+        ("Bearer s3cret-t0ken", true),
+        ("bearer  s3cret-t0ken ", true),
+        ("Bearer s3cret-t0ke", false),
+        ("Bearer s3cret-t0kenn", false),
+        ("Bearer S3CRET-T0KEN", false),
+        ("Basic s3cret-t0ken", false),
+        ("s3cret-t0ken", false),
+        ("Bearer", false),
+        ("", false),
+    ] {
+        let answer = app.call(Ask::get("/jobs").header("authorization", value)).await;
+        assert_eq!(answer.status.as_u16(), if let_in { 200 } else { 401 }, "{value}");
+    }
+    let twice = Ask::get("/jobs").header("authorization", "Bearer s3cret-t0ken");
+    let twice = app.call(twice.header("authorization", "Bearer s3cret-t0ken")).await;
+    assert_eq!(twice.status, 401, "one of two may be somebody else's");
+    for path in ["/jobs", "/mcp", "/openapi.json", "/nowhere"] {
+        let answer = app.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (401, "unauthorized"), "{path}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{path}");
+    }
+    assert_eq!(app.get("/healthz").await.status, 200, "whoever asks may know that it is there");
+    let stranger = Ask::get("/jobs").header("authorization", "Bearer s3cret-t0ken");
+    assert_eq!(app.call(stranger.header("origin", "https://evil.example")).await.status, 403);
 }
 
 async fn check(app: &App, table: &[Case]) {

@@ -77,7 +77,8 @@ async fn after_a_crash_in_mid_shard() {
     world.open_shard(0, BATCH_SHARD_CHILDREN).await;
     world.wait(AHEAD_MS);
     let end = world.plan_all().await;
-    assert_eq!((end.batch.status, end.batch.planned), (JobStatus::Expired, BATCH_SHARD_CHILDREN));
+    assert_eq!((end.batch.status, end.totals.expired), (JobStatus::Expired, BATCH_SHARD_CHILDREN));
+    world.assert_counted().await;
     assert_eq!(end.batch.planning_error.as_deref(), Some("its deadline passed while it was planned"));
 }
 
