@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use gantz_core::time::parse_duration_ms;
+use gantz_dispatcher::http::WebOrigin;
 
 /// Runs the tool calls of AI agents as durable jobs.
 #[derive(Debug, Parser)]
@@ -78,6 +79,9 @@ pub(crate) enum Command {
         /// Listen on this address, and ask callers for a token: that in `GANTZ_TOKEN`, or a new one.
         #[arg(long, value_name = "ADDRESS", default_value_t = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))]
         listen: std::net::IpAddr,
+        /// Let pages of this site ask, and read the answers, in a browser: such as `http://localhost:5173`.
+        #[arg(long, value_name = "ORIGIN")]
+        cors_origin: Vec<WebOrigin>,
         /// Make every file that appears in this folder a job.
         #[arg(long, value_name = "DIR")]
         watch: Option<PathBuf>,

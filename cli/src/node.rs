@@ -11,7 +11,7 @@ use gantz_core::ids::{JobId, Lane};
 use gantz_core::manifest::Manifest;
 use gantz_core::policy::Effects;
 use gantz_core::ports::Ports;
-use gantz_dispatcher::http::{BearerToken, HttpSettings, router_with};
+use gantz_dispatcher::http::{BearerToken, HttpSettings, WebOrigin, router_with};
 use gantz_dispatcher::{Dispatcher, plan};
 use gantz_embedded::{Directory, Embedded, Settings};
 use gantz_workers::totals::Totals;
@@ -59,6 +59,8 @@ pub(crate) struct Api {
     pub(crate) address: IpAddr,
     /// 0 for any that is free.
     pub(crate) port: u16,
+    /// Other sites whose pages may ask.
+    pub(crate) web_origins: Vec<WebOrigin>,
     /// What callers have to bring.
     pub(crate) token: Option<BearerToken>,
     /// Messages in a lane past which it refuses more; `None` for the usual bound.
@@ -70,7 +72,14 @@ pub(crate) struct Api {
 impl Default for Api {
     /// For this command's own use.
     fn default() -> Self {
-        Self { address: LOOPBACK, port: 0, token: None, backlog_max: None, metrics: false }
+        Self {
+            address: LOOPBACK,
+            port: 0,
+            web_origins: Vec::new(),
+            token: None,
+            backlog_max: None,
+            metrics: false,
+        }
     }
 }
 
@@ -79,7 +88,7 @@ impl Node {
     pub(crate) async fn start(
         project: &Project,
         manifest: Arc<Manifest>,
-        Api { address, port, token, backlog_max, metrics }: Api,
+        Api { address, port, web_origins, token, backlog_max, metrics }: Api,
     ) -> Result<Self, CliError> {
         let listener = listen(address, port, "--port").await?;
         let embedded = join(project)?;
@@ -98,11 +107,10 @@ impl Node {
             totals: metrics.then(Totals::default),
         };
         // Other machines call it by names that it does not know, and do not know this one's files.
+        let settings = HttpSettings { web_origins, token, ..HttpSettings::default() };
         let settings = match address.is_loopback() {
-            true => HttpSettings { token, ..HttpSettings::default() },
-            false => {
-                HttpSettings { token, allowed_hosts: None, local_sources: false, ..HttpSettings::default() }
-            }
+            true => settings,
+            false => HttpSettings { allowed_hosts: None, local_sources: false, ..settings },
         };
         node.serve(listener, settings);
         Ok(node)

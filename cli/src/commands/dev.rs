@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gantz_core::manifest::Manifest;
-use gantz_dispatcher::http::BearerToken;
+use gantz_dispatcher::http::{BearerToken, WebOrigin};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -28,6 +28,7 @@ const TOKEN_MIN_CHARS: usize = 16;
 pub(super) struct Options {
     pub(super) port: u16,
     pub(super) listen: IpAddr,
+    pub(super) cors_origin: Vec<WebOrigin>,
     pub(super) watch: Option<PathBuf>,
     pub(super) watch_tool: String,
     pub(super) max_backlog: u64,
@@ -52,6 +53,7 @@ pub(super) async fn run(project: &Project, options: Options, format: Format) -> 
     let api = Api {
         address: options.listen,
         port: options.port,
+        web_origins: options.cors_origin.clone(),
         token: token.as_ref().map(|token| BearerToken::new(&token.text)),
         backlog_max: Some(options.max_backlog),
         metrics: true,

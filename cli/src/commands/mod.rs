@@ -49,8 +49,9 @@ pub(crate) async fn execute(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Init { template, dir } => init::run(template, &dir),
         Command::Check { explain } => check::run(&project, explain, format),
-        Command::Dev { port, listen, watch, watch_tool, max_backlog } => {
-            dev::run(&project, dev::Options { port, listen, watch, watch_tool, max_backlog }, format).await
+        Command::Dev { port, listen, cors_origin, watch, watch_tool, max_backlog } => {
+            let options = dev::Options { port, listen, cors_origin, watch, watch_tool, max_backlog };
+            dev::run(&project, options, format).await
         }
         Command::Run(call) => call::run(common, call.words, call::Wish::Result).await,
         Command::Submit(call) => call::run(common, call.words, call::Wish::Id).await,

@@ -25,7 +25,7 @@ use crate::args::{Architecture, Deploy, Format};
 use crate::error::CliError;
 use crate::project::Project;
 use crate::shell;
-use crate::template::{parameter_names, render};
+use crate::template::{parameter_names, render, secret_parameters};
 use crate::view::{note, print, print_json, table};
 
 /// Digits of a content's hash in its key: enough for all deployments there will ever be.
@@ -48,6 +48,8 @@ pub(crate) async fn deploy(project: &Project, options: Deploy, format: Format) -
     let programs = Programs::locate(options.artifacts.as_deref(), options.architecture)?;
     let packages = packages(project, &programs, options.layer)?;
     let session = Arc::new(project.aws.session().await);
+    let stacks = Stacks::new(&session);
+    check_secrets(&stacks, &name, &manifest, &options.parameters).await?;
     let artifacts = Artifacts::open(Arc::clone(&session)).await?;
     let mut parameters: BTreeMap<String, String> = options.parameters.iter().cloned().collect();
     // Said each time, as a stack keeps what it was told last.
@@ -67,9 +69,34 @@ pub(crate) async fn deploy(project: &Project, options: Deploy, format: Format) -
     let known_parameters = parameter_names(&template);
     let key = format!("gantz/template-{}.yaml", short(&sha256_hex(template.as_bytes())));
     upload(&artifacts, &key, || Ok(template.into_bytes())).await?;
-    let stacks = Stacks::new(&session);
     let wanted = Wanted { name, template_url: artifacts.url(&key), parameters, known_parameters };
     apply(&stacks, &wanted, options.dry_run, format).await
+}
+
+/// Refuses a deployment whose functions would lack a secret: before anything is stored, and in words that CloudFormation does
+/// not have.
+async fn check_secrets(
+    stacks: &Stacks,
+    name: &str,
+    manifest: &Manifest,
+    given: &[(String, String)],
+) -> Result<(), CliError> {
+    let named = secret_parameters(manifest);
+    if named.is_empty() {
+        return Ok(());
+    }
+    // A new stack may be what takes the place of one that never was complete.
+    let stack = stacks.find(name).await?.filter(|stack| !stack.is_stillborn());
+    let known = stack.map(|stack| stack.parameters).unwrap_or_default();
+    let lacking = named.iter().find(|(_, parameter)| {
+        !known.contains(*parameter) && !given.iter().any(|(key, _)| key == *parameter)
+    });
+    lacking.map_or(Ok(()), |(variable, parameter)| {
+        let message = format!(
+            "the manifest names the secret `${{env:{variable}}}`, which the stack has not been given"
+        );
+        Err(CliError::usage(message).hint(format!("`--parameter {parameter}=\"${variable}\"`")))
+    })
 }
 
 /// A package to be stored.

@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use gantz_core::ids::Lane;
 use gantz_core::manifest::{Manifest, ToolSpec, TriggerSpec};
 
+pub(crate) use secrets::named as secret_parameters;
+
 use lane::Working;
 use piece::{fill_region, section};
 

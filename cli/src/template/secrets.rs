@@ -52,7 +52,7 @@ pub(super) fn statements(secrets: &BTreeSet<SecretName>) -> String {
 }
 
 /// The variables that somebody has to give, and their parameters: `SecretSearchToken` of `SEARCH_TOKEN`.
-fn named(manifest: &Manifest) -> BTreeMap<String, String> {
+pub(crate) fn named(manifest: &Manifest) -> BTreeMap<String, String> {
     let secrets: BTreeSet<SecretName> = manifest.tools().flat_map(|tool| manifest.secrets(tool)).collect();
     let variables: BTreeSet<String> = secrets
         .into_iter()

@@ -24,6 +24,14 @@ async fn a_function_has_its_tools_secrets_and_no_others() {
     assert_eq!(text(&row, "status"), "SUCCEEDED", "{row:?}");
     assert!(format!("{row:?}").contains("hello, <w0rld>"), "{row:?}");
 
+    let programs = fleet.no_programs();
+    let words = ["deploy", "--stack", "unknowing", "--artifacts", programs.to_str().unwrap()];
+    let refused = fleet.gantz(&[&words[..], &["--region", "us-east-1"]].concat());
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("the manifest names the secret `${env:GREETING}`"), "{told}");
+    assert!(told.contains("`--parameter SecretGreeting=\"$GREETING\"`"), "{told}");
+
     let lambda = aws_sdk_lambda::Client::new(&fleet.aws().await);
     for (output, has) in [("LaneKnowingWorkerFunction", true), ("AgentWorkerFunction", false)] {
         let function = lambda.get_function_configuration().function_name(fleet.output(output));

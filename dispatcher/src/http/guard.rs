@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Door;
 use super::bearer::BearerToken;
+use super::cors::WebOrigin;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 
@@ -20,7 +21,10 @@ const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
 pub(super) async fn refuse_strangers(State(door): State<Door>, request: Request, next: Next) -> Response {
     let settings = &door.settings;
-    let known = settings.allowed_hosts.as_deref().map_or(Ok(()), |allowed| check(&request, allowed));
+    let known = settings
+        .allowed_hosts
+        .as_deref()
+        .map_or(Ok(()), |hosts| check(&request, hosts, &settings.web_origins));
     match known.and_then(|()| settings.token.as_ref().map_or(Ok(()), |token| authorize(&request, token))) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
@@ -36,7 +40,7 @@ fn authorize(request: &Request, token: &BearerToken) -> Result<(), Problem> {
     Err(Problem::new(ProblemKind::Unauthorized, detail).with_header(WWW_AUTHENTICATE, BEARER))
 }
 
-fn check(request: &Request, allowed: &[String]) -> Result<(), Problem> {
+fn check(request: &Request, allowed: &[String], sites: &[WebOrigin]) -> Result<(), Problem> {
     let is_allowed = |name: Option<&str>| {
         name.is_some_and(|name| allowed.iter().any(|known| known.eq_ignore_ascii_case(name)))
     };
@@ -45,8 +49,10 @@ fn check(request: &Request, allowed: &[String]) -> Result<(), Problem> {
         return Err(stranger("the header `Host` names none of the hosts that may be asked for here"));
     }
     if request.headers().contains_key(ORIGIN) {
-        let origin = only(request, ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
-        if !is_allowed(origin.as_ref().and_then(Uri::host)) {
+        let origin = only(request, ORIGIN);
+        let is_known = origin.is_some_and(|origin| sites.iter().any(|site| site.is(origin)));
+        let origin = origin.and_then(|origin| origin.parse::<Uri>().ok());
+        if !is_known && !is_allowed(origin.as_ref().and_then(Uri::host)) {
             return Err(stranger("the header `Origin` names another site, whose pages may not ask here"));
         }
     }

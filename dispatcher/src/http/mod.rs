@@ -9,6 +9,7 @@ mod routes;
 mod agent;
 mod batches;
 mod bearer;
+mod cors;
 mod health;
 mod jobs;
 mod tools;
@@ -31,6 +32,7 @@ mod refusal;
 mod openapi;
 
 pub use bearer::BearerToken;
+pub use cors::{NoWebOrigin, WebOrigin};
 
 use std::sync::Arc;
 
@@ -61,6 +63,8 @@ pub struct HttpSettings {
     /// gets nothing, also if its name was made to point here. `None` lets every name through: for doors behind a
     /// gateway that checks.
     pub allowed_hosts: Option<Vec<String>>,
+    /// Other sites whose pages may ask here, in a browser.
+    pub web_origins: Vec<WebOrigin>,
     /// What every caller has to bring, but for who asks `GET /healthz`; `None` where the network, or a gateway, says who may
     /// ask.
     pub token: Option<BearerToken>,
@@ -78,6 +82,7 @@ impl Default for HttpSettings {
             wait_max_ms: limits::HTTP_WAIT_MAX_MS,
             body_max_bytes: limits::HTTP_BODY_MAX_BYTES,
             allowed_hosts: Some(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into()),
+            web_origins: Vec::new(),
             token: None,
             local_sources: true,
             token_issuer: None,
@@ -106,6 +111,7 @@ pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router)
         let metadata = protected_resource::route(issuer.clone());
         protected_resource::PATHS.iter().fold(more, |more, path| more.route(path, metadata.clone()))
     });
+    let cors = cors::layer(&settings.web_origins);
     let door = Door { dispatcher, settings: Arc::new(settings) };
     let all = routes::all().into_iter();
     all.fold(Router::new(), |router, route| router.route(route.path, route.handler))
@@ -115,6 +121,8 @@ pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router)
         .method_not_allowed_fallback(no_such_method)
         .layer(body_limit)
         .layer(from_fn_with_state(door.clone(), guard::refuse_strangers))
+        // A browser asks whether it may before it sends a token.
+        .layer(cors)
         .layer(map_response(keep_private))
         .with_state(door)
 }

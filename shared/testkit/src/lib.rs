@@ -26,6 +26,7 @@ pub mod cfn_lint;
 pub mod counted_limits;
 pub mod fault_table;
 pub mod ministack;
+pub mod node;
 pub mod python;
 pub mod runtime_api;
 pub mod scripted;

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
-use gantz_dispatcher::http::{BearerToken, HttpSettings, router_with};
+use gantz_dispatcher::http::{BearerToken, HttpSettings, WebOrigin, router_with};
 use tower::ServiceExt;
 
 use crate::http::app::{App, Ask, echo};
@@ -77,6 +77,54 @@ async fn routes_of_the_callers_own_are_behind_it_too() {
     for (host, status) in [("localhost", 200), ("evil.example", 403)] {
         let request = Request::get("/extra").header("host", host).body(Body::empty()).unwrap();
         assert_eq!(router.clone().oneshot(request).await.unwrap().status(), status);
+    }
+}
+
+#[tokio::test]
+async fn pages_of_sites_that_were_named_may_ask_and_read() {
+    let web_origins = vec!["https://app.example".parse().unwrap(), "http://localhost:5173".parse().unwrap()];
+    let token = Some(BearerToken::new("s3cret-t0ken"));
+    let app =
+        App::with(HttpSettings { web_origins, token, ..HttpSettings::default() }, |dispatcher| dispatcher);
+    let allowed = "access-control-allow-origin";
+    for (origin, status, expected) in [
+        ("https://app.example", 200, Some("https://app.example")),
+        ("http://localhost:5173", 200, Some("http://localhost:5173")),
+        // This machine's own, which may ask and need not read.
+        ("http://localhost:5174", 200, None),
+        ("https://app.example.evil.example", 403, None),
+        ("http://app.example", 403, None),
+        ("null", 403, None),
+    ] {
+        let ask = Ask::get("/jobs").header("origin", origin);
+        let answer = app.call(ask.header("authorization", "Bearer s3cret-t0ken")).await;
+        assert_eq!((answer.status.as_u16(), answer.header(allowed)), (status, expected), "{origin}");
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+    }
+    let ask = Ask::new("OPTIONS", "/jobs").header("origin", "https://app.example");
+    let ask = ask.header("access-control-request-method", "POST");
+    let answer = app.call(ask.header("access-control-request-headers", "authorization, content-type")).await;
+    assert_eq!((answer.status.as_u16(), answer.header(allowed)), (200, Some("https://app.example")));
+    let headers = answer.header("access-control-allow-headers").unwrap();
+    assert!(headers.contains("authorization") && headers.contains("idempotency-key"), "{headers}");
+}
+
+#[test]
+fn origins_are_written_as_browsers_write_them() {
+    for good in ["https://app.example", "http://localhost:5173", "http://[::1]:3000"] {
+        assert!(good.parse::<WebOrigin>().is_ok(), "{good}");
+    }
+    for bad in [
+        "*",
+        "app.example",
+        "https://app.example/",
+        "https://APP.example",
+        "https://*.example",
+        "null",
+        "https://a@b",
+        "",
+    ] {
+        assert!(bad.parse::<WebOrigin>().is_err(), "{bad}");
     }
 }
 
