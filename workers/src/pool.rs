@@ -155,7 +155,7 @@ fn start(
         tokio::spawn(async move {
             let mut disposition = run(&worker, &queue, &switch, &message, &stop).await;
             if let Disposition::Postpone { delay_ms, .. } = &mut disposition
-                && let here_ms = *delay_ms % worker.ports.queue.limits().delay_step_ms
+                && let here_ms = *delay_ms % worker.ports.queue.limits().delay_step_ms.max(1)
                 && here_ms > 0
                 && let Ok(place) = Arc::clone(&after.rounding).try_acquire_owned()
             {

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gantz_core::host::Clock;
 use gantz_core::manifest::secret::{SecretName, SecretPart};
 use gantz_core::outcome::{ErrorKind, Outcome};
 use gantz_core::ports::SecretStore;
-use tokio::sync::Mutex;
 
 /// How long what the store told is believed.
 const BELIEVED_MS: u64 = 5 * 60 * 1000;
@@ -20,9 +19,12 @@ pub struct Secrets {
     clock: Clock,
     variable: fn(&str) -> Option<String>,
     store: Option<Arc<dyn SecretStore>>,
-    /// What the store told, and when.
-    told: Arc<Mutex<BTreeMap<String, (String, u64)>>>,
+    told: Arc<Mutex<BTreeMap<String, Arc<Told>>>>,
 }
+
+/// What the store told of one secret, and when. Locked over the call: whoever needs it at the same time waits for the one
+/// answer.
+type Told = tokio::sync::Mutex<Option<(String, u64)>>;
 
 impl Secrets {
     /// Those in the process's environment, and no others.
@@ -60,24 +62,23 @@ impl Secrets {
                 let Some(store) = &self.store else {
                     return Err(lacking("cannot be read here: this worker knows no parameter store"));
                 };
-                // Held over the call: whoever needs a secret at the same time waits for the one answer.
-                let mut told = self.told.lock().await;
+                let told = self.told(path);
+                let mut known = told.lock().await;
                 let now_ms = self.clock.now_ms();
-                let known = told.get(path).cloned();
-                if let Some((value, at_ms)) = &known
+                if let Some((value, at_ms)) = &*known
                     && now_ms < at_ms + BELIEVED_MS
                 {
                     return Ok(value.clone());
                 }
-                match (store.secret(path).await, known) {
+                match (store.secret(path).await, &*known) {
                     (Ok(Some(value)), _) => {
-                        told.insert(path.clone(), (value.clone(), now_ms));
+                        *known = Some((value.clone(), now_ms));
                         Ok(value)
                     }
                     (Ok(None), _) => Err(lacking("is not there")),
                     (Err(error), Some((value, _))) if error.is_transient() => {
                         tracing::warn!(secret = %name, %error, "failed to look a secret up again; the last one is used");
-                        Ok(value)
+                        Ok(value.clone())
                     }
                     (Err(error), _) => {
                         let message = format!("`{name}` cannot be read: {error}");
@@ -90,6 +91,11 @@ impl Secrets {
                 }
             }
         }
+    }
+
+    fn told(&self, path: &str) -> Arc<Told> {
+        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(path.to_owned()).or_default())
     }
 }
 

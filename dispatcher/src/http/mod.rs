@@ -44,6 +44,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use gantz_core::limits;
 use serde_json::Value;
+use tower::util::option_layer;
 
 use crate::mcp::{self, protected_resource};
 use crate::submit::{Dispatcher, SubmitError};
@@ -111,7 +112,8 @@ pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router)
         let metadata = protected_resource::route(issuer.clone());
         protected_resource::PATHS.iter().fold(more, |more, path| more.route(path, metadata.clone()))
     });
-    let cors = cors::layer(&settings.web_origins);
+    // It answers every OPTIONS itself, so it is not there where nobody needs it.
+    let cors = (!settings.web_origins.is_empty()).then(|| cors::layer(&settings.web_origins));
     let door = Door { dispatcher, settings: Arc::new(settings) };
     let all = routes::all().into_iter();
     all.fold(Router::new(), |router, route| router.route(route.path, route.handler))
@@ -122,7 +124,7 @@ pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router)
         .layer(body_limit)
         .layer(from_fn_with_state(door.clone(), guard::refuse_strangers))
         // A browser asks whether it may before it sends a token.
-        .layer(cors)
+        .layer(option_layer(cors))
         .layer(map_response(keep_private))
         .with_state(door)
 }

@@ -7,6 +7,7 @@ use gantz_core::lifecycle::CancelVerdict;
 use gantz_core::limits::{MCP_RESULT_MAX_BYTES, RESULT_MAX_BYTES};
 use gantz_core::ports::{PortError, PortResult};
 use gantz_core::spec::JobSpec;
+use gantz_core::trace::TraceParent;
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResponse, CallToolResult, CreateTaskResult, JsonObject};
 use serde_json::{Value, json};
@@ -60,14 +61,17 @@ impl McpServer {
         &self,
         name: &str,
         arguments: JsonObject,
+        trace: Option<TraceParent>,
         takes_tasks: bool,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<CallToolResponse, ErrorData> {
+        let trace = trace.map(String::from);
         let answered = match name {
             _ if self.dispatcher.manifest.tool(name).is_some() => {
-                self.call_tool(name, arguments, takes_tasks, cancelled).await
+                let spec = JobSpec { traceparent: trace, ..JobSpec::new(name, arguments.into()) };
+                self.call_tool(spec, takes_tasks, cancelled).await
             }
-            own::SUBMIT_JOB => self.submit_job(arguments).await.map(Into::into),
+            own::SUBMIT_JOB => self.submit_job(arguments, trace).await.map(Into::into),
             own::SUBMIT_BATCH => self.submit_batch(arguments).await.map(Into::into),
             own::JOB_STATUS => self.job_status(arguments).await.map(Into::into),
             own::JOB_RESULT => self.job_result(arguments).await.map(Into::into),
@@ -87,12 +91,11 @@ impl McpServer {
 
     async fn call_tool(
         &self,
-        name: &str,
-        arguments: JsonObject,
+        spec: JobSpec,
         takes_tasks: bool,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Answered<CallToolResponse> {
-        let row = self.submit(JobSpec::new(name, arguments.into())).await.map_err(of_arguments)?;
+        let row = self.submit(spec).await.map_err(of_arguments)?;
         let wait_ms = if takes_tasks { QUICK_MS.min(self.wait_max_ms) } else { self.wait_max_ms };
         let jobs = &*self.dispatcher.ports.jobs;
         let row = tokio::select! {

@@ -22,6 +22,7 @@ use gantz_core::ids::{JobId, Tenant};
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::CancelVerdict;
 use gantz_core::ports::PortError;
+use gantz_core::trace::TraceParent;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, GetTaskParams, GetTaskResult,
     Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
@@ -129,7 +130,10 @@ impl ServerHandler for McpServer {
                 std::future::pending::<()>().await;
             }
         };
-        self.call(&request.name, request.arguments.unwrap_or_default(), takes_tasks, withdrawn).await
+        // What cannot be read is passed over, as W3C asks for.
+        let trace = context.meta.get_traceparent().and_then(|trace| TraceParent::parse(trace).ok());
+        let arguments = request.arguments.unwrap_or_default();
+        self.call(&request.name, arguments, trace, takes_tasks, withdrawn).await
     }
 
     async fn get_task(

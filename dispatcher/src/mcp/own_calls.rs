@@ -40,10 +40,15 @@ struct Wait {
 }
 
 impl McpServer {
-    pub(super) async fn submit_job(&self, arguments: JsonObject) -> Answered<CallToolResult> {
+    pub(super) async fn submit_job(
+        &self,
+        arguments: JsonObject,
+        trace: Option<String>,
+    ) -> Answered<CallToolResult> {
         let asked: SubmitJob = read(arguments)?;
         let mut spec = JobSpec::new(asked.tool, asked.parameters.into());
         spec.idempotency_key = asked.idempotency_key;
+        spec.traceparent = trace;
         Ok(shown(&self.submit(spec).await?))
     }
 

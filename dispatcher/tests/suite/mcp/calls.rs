@@ -1,11 +1,15 @@
 //! `tools/list` and `tools/call`.
 
+use gantz_core::envelope::Envelope;
+use gantz_core::ids::{Lane, QueueName};
 use gantz_core::job::JobResult;
 use gantz_core::job::JobStatus;
 use gantz_core::lifecycle::Ending;
 use gantz_core::outcome::{ErrorKind, JobError};
+use gantz_core::ports::Receive;
+use gantz_core::trace::TraceParent;
 use gantz_dispatcher::mcp::{McpServer, serve_stdio};
-use rmcp::model::{CallToolResponse, ErrorCode};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorCode, MetaObject, RequestMetaObject};
 use rmcp::service::ServiceError;
 use serde_json::json;
 
@@ -39,6 +43,28 @@ async fn a_quick_call_is_a_job_and_answers_its_result() {
             tokio::join!(client.call("echo", json!({"text": "hello"})), finish_next(&app, ending));
         assert_eq!((result.is_error, result.structured_content), (Some(false), Some(value)), "{era:?}");
         assert_eq!((row.tool.as_str(), row.status), ("echo", JobStatus::Queued));
+    }
+}
+
+#[tokio::test]
+async fn a_call_hands_its_trace_on() {
+    let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (said, expected) in [(text, Some(text)), ("no trace", None)] {
+        let app = App::new();
+        let client = Client::connect(&app, MODERN).await;
+        let mut request = CallToolRequestParams::new("echo");
+        request.arguments = json!({"text": "hello"}).as_object().cloned();
+        let mut meta = MetaObject::new();
+        meta.set_traceparent(said);
+        request.meta = Some(RequestMetaObject::from(meta.0));
+        let ending = Ending::succeeded(JobResult::Inline(json!({})));
+        let (answer, _) = tokio::join!(client.service.call_tool_once(request), finish_next(&app, ending));
+        answer.unwrap();
+        let ask = Receive { max: 1, visibility_ms: 30_000, wait_ms: 0 };
+        let lane = QueueName::Lane(Lane::default_lane());
+        let messages = app.ports.queue.receive(&lane, ask).await.unwrap();
+        let trace = Envelope::parse(&messages[0].body).unwrap().trace;
+        assert_eq!(trace.as_ref().map(TraceParent::as_str), expected);
     }
 }
 
