@@ -106,13 +106,7 @@ impl Node {
             services: JoinSet::new(),
             totals: metrics.then(Totals::default),
         };
-        // Other machines call it by names that it does not know, and do not know this one's files.
-        let settings = HttpSettings { web_origins, token, ..HttpSettings::default() };
-        let settings = match address.is_loopback() {
-            true => settings,
-            false => HttpSettings { allowed_hosts: None, local_sources: false, ..settings },
-        };
-        node.serve(listener, settings);
+        node.serve(listener, HttpSettings { web_origins, token, ..door(address) });
         Ok(node)
     }
 
@@ -182,6 +176,16 @@ impl Node {
     pub(crate) async fn finish(self, hurry: impl Future<Output = ()>) {
         let once = self.manifest.tools().any(|tool| tool.policy.effects == Effects::AtMostOnce);
         self.stop(if once { DRAIN } else { Duration::ZERO }, hurry).await;
+    }
+}
+
+/// How the door at that address behaves. Other machines call it by names that it does not know, and do not know this one's
+/// files.
+fn door(address: IpAddr) -> HttpSettings {
+    let settings = HttpSettings::default();
+    match address.is_loopback() {
+        true => settings,
+        false => HttpSettings { allowed_hosts: None, local_sources: false, ..settings },
     }
 }
 
@@ -256,5 +260,24 @@ pub(crate) async fn sweep(embedded: Embedded) {
             tracing::warn!(%error, "failed to sweep");
         }
         tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_may_name_its_files() {
+        for (address, is_ours) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("127.8.8.8", true),
+            ("0.0.0.0", false),
+            ("192.0.2.1", false),
+        ] {
+            let door = door(address.parse().unwrap());
+            assert_eq!((door.local_sources, door.allowed_hosts.is_some()), (is_ours, is_ours), "{address}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The part of a lane: its queues, and the function that works it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gantz_core::ids::Lane;
 use gantz_core::limits;
@@ -33,7 +33,6 @@ pub(super) struct Working<'m> {
     pub(super) buckets: BTreeSet<&'m str>,
     /// Secrets that its tools need.
     pub(super) secrets: BTreeSet<SecretName>,
-    manifest: &'m Manifest,
 }
 
 impl<'m> Working<'m> {
@@ -65,7 +64,6 @@ impl<'m> Working<'m> {
         Self {
             lane,
             spec,
-            manifest,
             secrets: tools.iter().flat_map(|tool| manifest.secrets(tool)).collect(),
             tools,
             buckets: calls
@@ -97,8 +95,8 @@ impl<'m> Working<'m> {
         longest.clamp(least, FUNCTION_MAX_S)
     }
 
-    /// The lane's part of a section of the template.
-    pub(super) fn part(&self, name: &str) -> String {
+    /// The lane's part of a section of the template, where `variables` has the parameters of secrets.
+    pub(super) fn part(&self, name: &str, variables: &BTreeMap<String, String>) -> String {
         let (id, named) = match self.lane.as_str() {
             "fast" => ("Agent".to_owned(), "Fast".to_owned()),
             "bulk" => ("Async".to_owned(), "Bulk".to_owned()),
@@ -109,7 +107,7 @@ impl<'m> Working<'m> {
         };
         let timeout_s = self.timeout_s();
         let environment = tools::part(&self.tools, "Environment");
-        let environment = secrets::environment(self.manifest, &self.secrets, &environment) + &environment;
+        let environment = secrets::environment(variables, &self.secrets, &environment) + &environment;
         let (least, most) = EVENT_SOURCE_CONCURRENCY;
         let concurrency = self.spec.concurrency.div_ceil(self.spec.batch_size).clamp(least, most);
         let piece = fill_holes(

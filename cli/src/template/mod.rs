@@ -40,12 +40,13 @@ const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 pub(crate) fn render(manifest: &Manifest) -> String {
     let lanes = Working::all(manifest);
     let tools: Vec<&ToolSpec> = manifest.tools().collect();
+    let variables = secrets::named(manifest);
     let mut template = TEMPLATE.to_owned();
     for name in ["Parameters", "Conditions", "Resources", "Outputs"] {
-        let parts: String = lanes.iter().map(|lane| lane.part(name)).collect();
+        let parts: String = lanes.iter().map(|lane| lane.part(name, &variables)).collect();
         template = fill_region(&template, &format!("lane {name}"), &parts);
     }
-    let parameters = tools::part(&tools, "Parameters") + &secrets::parameters(manifest);
+    let parameters = tools::part(&tools, "Parameters") + &secrets::parameters(&variables);
     template = fill_region(&template, "tool Parameters", &parameters);
     template = fill_region(&template, "tool Conditions", &tools::part(&tools, "Conditions"));
     template = fill_region(&template, "tool Rules", &tools::rules(&tools));

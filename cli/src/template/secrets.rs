@@ -13,9 +13,9 @@ const GIVEN_PREFIXES: [&str; 4] = ["AWS_", "GANTZ_", "LAMBDA_", "_"];
 const GIVEN: [&str; 6] = ["LANG", "LD_LIBRARY_PATH", "LOG_LEVEL", "PATH", "RUST_LOG", "TZ"];
 
 /// The parameters of the stack's that hold variables, as a section of the template.
-pub(super) fn parameters(manifest: &Manifest) -> String {
+pub(super) fn parameters(named: &BTreeMap<String, String>) -> String {
     let mut text = String::new();
-    for (variable, parameter) in named(manifest) {
+    for (variable, parameter) in named {
         text.push_str(&format!(
             "{parameter}:\n  Type: String\n  NoEcho: true\n  Description: What tools know as ${{env:{variable}}}.\n"
         ));
@@ -23,10 +23,13 @@ pub(super) fn parameters(manifest: &Manifest) -> String {
     text
 }
 
-/// Of these secrets, those that are variables of a function whose environment is otherwise `environment`.
-pub(super) fn environment(manifest: &Manifest, secrets: &BTreeSet<SecretName>, environment: &str) -> String {
+/// Of these secrets, those that are [`named`] variables of a function whose environment is otherwise `environment`.
+pub(super) fn environment(
+    named: &BTreeMap<String, String>,
+    secrets: &BTreeSet<SecretName>,
+    environment: &str,
+) -> String {
     let has = |variable: &str| environment.lines().any(|line| line.starts_with(&format!("{variable}:")));
-    let named = named(manifest);
     let needed = secrets.iter().filter_map(|secret| match secret {
         SecretName::Env(variable) if !has(variable) => named.get_key_value(variable.as_str()),
         _ => None,
@@ -132,9 +135,10 @@ tools:
     #[test]
     fn a_function_has_those_of_its_tools() {
         let manifest = manifest();
+        let named = named(&manifest);
         let of = |tool: &str| manifest.secrets(manifest.tool(tool).unwrap());
-        assert_eq!(environment(&manifest, &of("d"), ""), "SEARCH_TOKEN: !Ref SecretSearchToken\n");
-        assert_eq!(environment(&manifest, &of("d"), "SEARCH_TOKEN: x\n"), "");
+        assert_eq!(environment(&named, &of("d"), ""), "SEARCH_TOKEN: !Ref SecretSearchToken\n");
+        assert_eq!(environment(&named, &of("d"), "SEARCH_TOKEN: x\n"), "");
         assert_eq!(statements(&of("d")), "");
         insta::assert_snapshot!(statements(&(&of("a") | &of("b"))), @r#"
         - Effect: Allow

@@ -2,12 +2,28 @@
 
 use std::time::Duration;
 
-use axum::http::header::{AUTHORIZATION, CONTENT_LOCATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// How long a browser need not ask again whether it may.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
+
+/// What a page may send; the last three are those of agents.
+const ASKED: [&str; 9] = [
+    "authorization",
+    "content-type",
+    "gantz-remaining-ms",
+    "idempotency-key",
+    "prefer",
+    "traceparent",
+    "mcp-protocol-version",
+    "mcp-method",
+    "mcp-name",
+];
+
+/// What of an answer a page may read.
+const TOLD: [&str; 5] =
+    ["location", "content-location", "preference-applied", "retry-after", "www-authenticate"];
 
 /// A site, as a browser's header `Origin` has it: `https://app.example`, `http://localhost:5173`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,14 +62,26 @@ impl WebOrigin {
 /// token is the page's to bring.
 pub(super) fn layer(origins: &[WebOrigin]) -> CorsLayer {
     let named =
-        |names: &[&'static str]| names.iter().map(|name| HeaderName::from_static(name)).collect::<Vec<_>>();
-    let asked = named(&["idempotency-key", "prefer", "traceparent", "gantz-remaining-ms"]);
-    let agents = named(&["mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name"]);
-    let told = named(&["preference-applied", "mcp-session-id"]);
+        |names: &[&'static str]| names.iter().copied().map(HeaderName::from_static).collect::<Vec<_>>();
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().map(|origin| origin.0.clone())))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([vec![AUTHORIZATION, CONTENT_TYPE], asked, agents].concat())
-        .expose_headers([vec![LOCATION, CONTENT_LOCATION, RETRY_AFTER], told].concat())
+        .allow_headers(named(&ASKED))
+        .expose_headers(named(&TOLD))
         .max_age(MAX_AGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_in_front_lets_the_same_through() {
+        let template = include_str!("../../../infra/template.yaml");
+        for (key, names) in [("AllowHeaders", ASKED.as_slice()), ("ExposeHeaders", TOLD.as_slice())] {
+            let line = format!("{key}: [{}]\n", names.join(", "));
+            assert!(template.contains(&line), "the template says otherwise than {line}");
+        }
+        assert!(template.contains(&format!("MaxAge: {}\n", MAX_AGE.as_secs())), "{MAX_AGE:?}");
+    }
 }

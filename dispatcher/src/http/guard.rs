@@ -16,6 +16,7 @@ use super::bearer::BearerToken;
 use super::cors::WebOrigin;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
+use super::routes::HEALTH;
 
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
@@ -33,7 +34,7 @@ pub(super) async fn refuse_strangers(State(door): State<Door>, request: Request,
 
 /// Lets those through who bring the token, and whoever only asks whether somebody is there.
 fn authorize(request: &Request, token: &BearerToken) -> Result<(), Problem> {
-    if request.uri().path() == "/healthz" || token.is_in(request.headers()) {
+    if request.uri().path() == HEALTH || token.is_in(request.headers()) {
         return Ok(());
     }
     let detail = "send the token that the server was started with as `Authorization: Bearer TOKEN`";

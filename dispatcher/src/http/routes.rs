@@ -6,6 +6,9 @@ use axum::routing::{self, MethodRouter};
 
 use super::{Door, agent, batches, health, jobs, openapi, tools};
 
+/// Whether somebody is there: the one path that asks for no token.
+pub(super) const HEALTH: &str = "/healthz";
+
 pub(super) struct Route {
     #[cfg_attr(
         not(test),
@@ -29,7 +32,7 @@ pub(super) fn all() -> Vec<Route> {
         get("/batches/{id}", batches::show),
         post("/agent", agent::call),
         get("/tools", tools::list),
-        get("/healthz", health::check),
+        get(HEALTH, health::check),
         get("/openapi.json", openapi::show),
     ]
 }

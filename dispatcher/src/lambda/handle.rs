@@ -119,7 +119,6 @@ impl Lambda {
     /// Submits what an event asks for. Answers with what polls it.
     pub(super) async fn submit(&self, submission: Submission<'_>) -> Result<Value, LambdaError> {
         let Submission { door, occurrence, trace, ask } = submission;
-        let trace = trace.map(String::from);
         let failed = |error| LambdaError::Submission { door, error };
         let malformed = |problem| LambdaError::MalformedEvent { door, problem };
         match ask {

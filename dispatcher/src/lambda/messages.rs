@@ -199,7 +199,7 @@ fn job(delivery: &Delivery) -> Option<(JobSpec, Origin)> {
         return None;
     };
     let mut spec: JobSpec = read_submission(&spec.to_string()).ok()?;
-    spec.traceparent = spec.traceparent.or(trace.map(String::from));
+    spec.traceparent = spec.traceparent.or(trace);
     Some(door.told(spec, occurrence))
 }
 

@@ -65,14 +65,13 @@ impl McpServer {
         takes_tasks: bool,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<CallToolResponse, ErrorData> {
-        let trace = trace.map(String::from);
         let answered = match name {
             _ if self.dispatcher.manifest.tool(name).is_some() => {
                 let spec = JobSpec { traceparent: trace, ..JobSpec::new(name, arguments.into()) };
                 self.call_tool(spec, takes_tasks, cancelled).await
             }
             own::SUBMIT_JOB => self.submit_job(arguments, trace).await.map(Into::into),
-            own::SUBMIT_BATCH => self.submit_batch(arguments).await.map(Into::into),
+            own::SUBMIT_BATCH => self.submit_batch(arguments, trace).await.map(Into::into),
             own::JOB_STATUS => self.job_status(arguments).await.map(Into::into),
             own::JOB_RESULT => self.job_result(arguments).await.map(Into::into),
             own::CANCEL_JOB => self.cancel_job(arguments).await.map(Into::into),

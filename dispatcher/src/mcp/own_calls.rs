@@ -6,6 +6,7 @@ use gantz_core::admit_batch::BatchSpec;
 use gantz_core::batch::{BatchReport, BatchView};
 use gantz_core::ids::JobId;
 use gantz_core::spec::JobSpec;
+use gantz_core::trace::TraceParent;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ impl McpServer {
     pub(super) async fn submit_job(
         &self,
         arguments: JsonObject,
-        trace: Option<String>,
+        trace: Option<TraceParent>,
     ) -> Answered<CallToolResult> {
         let asked: SubmitJob = read(arguments)?;
         let mut spec = JobSpec::new(asked.tool, asked.parameters.into());
@@ -52,7 +53,11 @@ impl McpServer {
         Ok(shown(&self.submit(spec).await?))
     }
 
-    pub(super) async fn submit_batch(&self, arguments: JsonObject) -> Answered<CallToolResult> {
+    pub(super) async fn submit_batch(
+        &self,
+        arguments: JsonObject,
+        trace: Option<TraceParent>,
+    ) -> Answered<CallToolResult> {
         // Files of the machine that plans are not an agent's to name.
         if let Some(name) = ["files", "as", "tenant"].into_iter().find(|name| arguments.contains_key(*name)) {
             return Err(invalid(&format!("`/{name}` cannot be given here, send `items`, `s3` or `jsonl`")));
@@ -63,6 +68,7 @@ impl McpServer {
         let mut spec: BatchSpec = read(arguments)?;
         spec.refuse_local_sources().map_err(|rejection| invalid(&rejection.to_string()))?;
         spec.tenant = Some(self.tenant.to_string());
+        spec.traceparent = spec.traceparent.or(trace);
         let dispatcher = self.dispatcher.clone();
         let batch = to_the_end(async move { dispatcher.submit_batch(spec, &ORIGIN).await }).await??.record;
         Ok(shown(&BatchView::from(&batch)))

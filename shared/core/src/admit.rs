@@ -104,17 +104,11 @@ pub fn admit(
     let delay_ms = spec.delay.map_or(Ok(0), |delay| delay_ms(&delay))?;
     let deadline_ms = deadline_ms(spec.deadline.as_ref(), now_ms, delay_ms)?;
     let label = spec.label.map(short_label);
-    let trace = spec.traceparent.as_deref().map(trace).transpose()?;
     let place = Place { tenant, lane, deadline_ms: Some(deadline_ms) };
     let job = NewJob { label, ..new_job(tool, id, place, &spec.parameters, now_ms) };
     let record = JobRecord { token: Some(token(random)), ..JobRecord::queued(job) };
     let parameters = check_parameters(tool, spec.parameters)?;
-    Ok(Admission { record, parameters, delay_ms, trace })
-}
-
-/// The trace that a caller names.
-pub(crate) fn trace(text: &str) -> Result<TraceParent, Rejection> {
-    TraceParent::parse(text).map_err(|error| field("/traceparent", error.to_string()))
+    Ok(Admission { record, parameters, delay_ms, trace: spec.traceparent })
 }
 
 /// What the children of one batch have in common.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::admit::{
     Family, Origin, Place, Rejection, deadline_ms, field, find_tool, keyed_id, known_lane, takes_objects,
-    tenant, trace,
+    tenant,
 };
 use crate::batch::{BatchRecord, Counts, Tolerance};
 use crate::ids::{JobId, Tenant, sha256_hex};
@@ -61,7 +61,7 @@ pub struct BatchSpec {
     pub deadline: Option<Instant>,
     /// The trace that its children belong to, as W3C's header of that name has it.
     #[serde(default)]
-    pub traceparent: Option<String>,
+    pub traceparent: Option<TraceParent>,
     /// Whether the end of each child is told by an event of its own.
     #[serde(default)]
     pub child_events: bool,
@@ -223,13 +223,12 @@ pub fn admit_batch(
     check_fit(tool, &source)?;
     let place = Place { tenant, lane, deadline_ms };
     let names_deadline = spec.deadline.is_some();
-    let trace = spec.traceparent.as_deref().map(trace).transpose()?;
     let record = BatchRecord {
         tolerate: spec.tolerate.unwrap_or(Tolerance::NONE),
         child_events: spec.child_events,
         ..new_batch(id, tool, place, &source, &spec.parameters, now_ms)
     };
-    Ok(BatchAdmission { record, source, shared: spec.parameters, names_deadline, trace })
+    Ok(BatchAdmission { record, source, shared: spec.parameters, names_deadline, trace: spec.traceparent })
 }
 
 /// A batch of `tool` none of whose children may fail.

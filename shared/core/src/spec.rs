@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::trace::TraceParent;
+
 /// A job as submitted: the HTTP body, an EventBridge `detail`, an SQS body, a direct invoke.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +37,7 @@ pub struct JobSpec {
     pub label: Option<String>,
     /// The trace that the job belongs to, as W3C's header of that name has it.
     #[serde(default)]
-    pub traceparent: Option<String>,
+    pub traceparent: Option<TraceParent>,
 }
 
 fn empty_object() -> Value {

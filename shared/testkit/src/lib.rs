@@ -12,6 +12,7 @@ pub mod env;
 pub mod random;
 pub mod suite;
 
+mod installed;
 mod target;
 mod together;
 

@@ -10,10 +10,12 @@ use gantz_core::ids::JobId;
 use gantz_core::manifest::Manifest;
 use gantz_core::outcome::{Effect, ErrorKind, Failure, Outcome, Retry};
 use gantz_core::tool::Call;
+use gantz_core::trace::TraceParent;
 use gantz_workers::{Registry, ToolSettings, Toolbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const SERVER: &str = r#"
@@ -26,6 +28,7 @@ def call(id, mode, meta):
     text = lambda text, **more: send({"id": id, "result": dict(more, content=[{"type": "text", "text": text}])})
     if mode == "pid": text(str(os.getpid()))
     if mode == "key": text(meta["gantz/effect_key"])
+    if mode == "trace": text(meta["traceparent"])
     if mode == "env": text(json.dumps(sorted(os.environ)))
     if mode == "fail": text("no luck", isError=True)
     if mode == "rows": text("", structuredContent={"rows": 2})
@@ -89,7 +92,7 @@ impl Box {
             tool: tool.into(),
             attempt: 1,
             timeout_ms: 1_000,
-            trace: None,
+            trace: TraceParent::parse(TRACE).ok(),
             parameters,
         };
         let tool = Arc::clone(self.toolbox.get(tool).expect("the tool").tool.as_ref().expect("its handler"));
@@ -135,6 +138,7 @@ async fn one_server_answers_many_at_once() {
     assert_eq!(pids.len(), 1);
     assert_eq!(tools.call("ask", "rows").await, Outcome::Done(json!({"rows": 2})));
     assert_eq!(tools.call("ask", "key").await, Outcome::Done(json!("job-0001")));
+    assert_eq!(tools.call("ask", "trace").await, Outcome::Done(json!(TRACE)));
 }
 
 #[tokio::test]

@@ -8,11 +8,16 @@ use super::super::problem;
 use super::super::problem_kind::ProblemKind;
 use super::{members, schema};
 
-/// The answers of an operation: `success` by status, and the problems it may end in.
+/// The answers of an operation: `success` by status, and the problems it may end in besides that of a missing token.
 pub(super) fn answers(success: Value, problems: &[ProblemKind]) -> Value {
+    open_answers(success, &[problems, &[ProblemKind::Unauthorized]].concat())
+}
+
+/// The answers of an operation that asks for no token.
+pub(super) fn open_answers(success: Value, problems: &[ProblemKind]) -> Value {
     let mut all = members(success);
     let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
-    for kind in problems.iter().copied().chain([ProblemKind::Unauthorized, ProblemKind::Forbidden]) {
+    for kind in problems.iter().copied().chain([ProblemKind::Forbidden]) {
         by_status.entry(kind.facts().status.as_u16()).or_default().push(kind);
     }
     for (status, kinds) in by_status {

@@ -8,7 +8,8 @@ use super::super::problem_kind::ProblemKind::{
     InvalidId, InvalidJson, InvalidParameters, InvalidQuery, NoSuchJob, NotRetried, NotSucceeded, ResultLost,
     TimedOut, TooDeep, TooLarge, ToolFailed, UnknownTool, UnsupportedMediaType,
 };
-use super::answers::{answers, json_answer};
+use super::super::routes::HEALTH;
+use super::answers::{answers, json_answer, open_answers};
 use super::schema;
 
 /// What can be wrong with any submission.
@@ -37,7 +38,7 @@ pub(super) fn paths() -> Value {
         "/batches/{id}": { "get": get_batch() },
         "/agent": { "post": call_tool() },
         "/tools": { "get": list_tools() },
-        "/healthz": { "get": check_health() },
+        HEALTH: { "get": check_health() },
         "/openapi.json": { "get": describe() },
     })
 }
@@ -259,7 +260,7 @@ fn check_health() -> Value {
     json!({
         "operationId": "checkHealth",
         "summary": "Ask whether the backend answers",
-        "responses": answers(json!({ "200": json_answer("It does.", &health, &[]) }), &[BackendUnavailable]),
+        "responses": open_answers(json!({ "200": json_answer("It does.", &health, &[]) }), &[BackendUnavailable]),
     })
 }
 

@@ -4,8 +4,7 @@
 //! becomes more than a part of one argument, as no shell is involved (but a value may start with `-`, so put `--` first
 //! where that matters). Its environment is `PATH`, `HOME`, `LANG`, `TZ` and `TMPDIR` of the worker, what the manifest
 //! sets, `GANTZ_JOB_ID`, `GANTZ_ATTEMPT`, `GANTZ_TOOL` and `GANTZ_IDEMPOTENCY_KEY`, and `TRACEPARENT` for a job that belongs
-//! to a trace; nothing else, so that a
-//! worker's credentials reach only the programs they are meant for.
+//! to a trace; nothing else, so that a worker's credentials reach only the programs they are meant for.
 //!
 //! It runs in a process group of its own. Shortly before its time is up the group gets SIGTERM. When the program has
 //! ended, or the call is dropped, whatever remains of the group gets SIGKILL. (A process that leaves the group, by
@@ -45,6 +44,7 @@ const INHERITED_VARIABLES: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 pub struct CommandTool {
     program: PathBuf,
     args: Vec<Template>,
+    inherited: Vec<(OsString, OsString)>,
     env: Vec<(OsString, Vec<SecretPart>)>,
     secrets: Secrets,
     folder: PathBuf,
@@ -105,6 +105,7 @@ impl CommandTool {
         Ok(Self {
             program,
             args,
+            inherited: inherited_env().collect(),
             env,
             secrets,
             folder: spec.cwd.map_or_else(|| base_dir.clone(), |cwd| base_dir.join(cwd)),
@@ -121,7 +122,7 @@ impl CommandTool {
     }
 
     async fn env(&self, call: &Call<Value>) -> Result<Vec<(OsString, OsString)>, Outcome> {
-        let mut env: Vec<_> = inherited_env().collect();
+        let mut env = self.inherited.clone();
         for (name, value) in &self.env {
             env.push((name.clone(), self.secrets.fill(value).await?.into()));
         }
