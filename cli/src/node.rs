@@ -28,10 +28,11 @@ use crate::{local, shell, tools};
 pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
-/// A dispatcher of this project over a backend on this machine.
-pub(crate) fn dispatcher(project: &Project, ports: Ports, manifest: Arc<Manifest>) -> Dispatcher {
-    let objects = Objects::new(tools::session(project));
-    Dispatcher::new(ports, manifest, shell::clock(), shell::entropy()).with_objects(objects)
+/// A dispatcher of this project over its data directory.
+pub(crate) fn dispatcher(project: &Project, embedded: &Embedded, manifest: Arc<Manifest>) -> Dispatcher {
+    let (ports, objects) = (Ports::of(embedded.clone()), Objects::new(tools::session(project)));
+    let dispatcher = Dispatcher::new(ports, manifest, shell::clock(), shell::entropy());
+    Dispatcher { new_objects: Some(Arc::new(embedded.clone())), ..dispatcher.with_objects(objects) }
 }
 
 /// What this process does for a data directory: it takes requests, and works on what it is told to.
@@ -92,7 +93,7 @@ impl Node {
     ) -> Result<Self, CliError> {
         let listener = listen(address, port, "--port").await?;
         let embedded = join(project)?;
-        let mut dispatcher = dispatcher(project, Ports::of(embedded.clone()), Arc::clone(&manifest));
+        let mut dispatcher = dispatcher(project, &embedded, Arc::clone(&manifest));
         dispatcher.backlog_max = backlog_max.unwrap_or(dispatcher.backlog_max);
         let url = format!("http://{}", listener.local_addr()?);
         let mut node = Self {

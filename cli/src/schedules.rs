@@ -1,16 +1,19 @@
-//! The manifest's schedules on this machine: each run is a job, submitted when it is due.
+//! The manifest's schedules on this machine: each run is a job or a batch of objects, submitted when it is due.
 //!
-//! A run's id follows from the schedule and the time it was due, so that it is one job, however many processes share the
-//! data directory.
+//! A run's id follows from the schedule and the time it was due, so that it is one, however many processes share the data
+//! directory.
 
 use std::time::Duration;
 
 use gantz_core::admit::Origin;
+use gantz_core::admit_batch::{BatchSpec, S3Place};
 use gantz_core::host::{Clock, uniform};
+use gantz_core::ids::{JobId, Tenant};
 use gantz_core::manifest::{Manifest, ScheduleSpec};
+use gantz_core::ports::PortError;
 use gantz_core::retry;
 use gantz_core::spec::JobSpec;
-use gantz_dispatcher::Dispatcher;
+use gantz_dispatcher::{Dispatcher, SubmitError};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -21,11 +24,12 @@ const NAP_MS: u64 = 15_000;
 const LATE_MAX_MS: u64 = 5 * 60_000;
 const MINUTE_MS: u64 = 60_000;
 
-/// Starts what of the manifest's schedules can run here. Gives the names of those that cannot, as they list objects.
+/// Starts what of the manifest's schedules can run here. Gives the names of those that cannot, as their objects are in a
+/// stack's own bucket.
 pub(crate) fn start(dispatcher: &Dispatcher, manifest: &Manifest, tasks: &mut JoinSet<()>) -> Vec<String> {
     let mut left_out = Vec::new();
     for schedule in manifest.schedules() {
-        if schedule.batch.is_some() {
+        if schedule.batch.as_ref().is_some_and(|batch| batch.bucket.is_none()) {
             left_out.push(schedule.name.clone());
         } else {
             tasks.spawn(serve(dispatcher.clone(), schedule.clone()));
@@ -75,38 +79,64 @@ async fn run(dispatcher: &Dispatcher, schedule: &ScheduleSpec, due_ms: u64) {
     let due = i64::try_from(due_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     let occurrence = json!([schedule.name, due.unwrap_or_default().to_string()]).to_string();
     let origin = Origin { source: "schedule", occurrence: Some(occurrence) };
-    let mut spec = JobSpec::new(schedule.tool.clone(), schedule.parameters.clone());
-    spec.lane = schedule.lane.as_ref().map(ToString::to_string);
     for tries in 1.. {
-        let answers = dispatcher.submit_unattended(vec![(spec.clone(), origin.clone())]).await;
-        match answers.into_iter().next() {
-            Some(Ok(submitted)) => {
-                let row = &submitted.record;
-                tracing::info!(schedule = schedule.name, job_id = %row.id, created = submitted.created, "it is due");
+        match submit(dispatcher, schedule, &origin, due_ms).await {
+            Ok((id, created)) => {
+                tracing::info!(schedule = schedule.name, %id, created, "it is due");
                 return;
             }
-            Some(Err(error)) if error.is_final() => {
+            Err(error) if error.is_final() => {
                 tracing::error!(schedule = schedule.name, %error, "a run was refused");
                 return;
             }
-            answer => {
-                tracing::warn!(
-                    schedule = schedule.name,
-                    ?answer,
-                    "a run could not be submitted, and will be again"
-                );
+            Err(error) => {
+                tracing::warn!(schedule = schedule.name, %error, "a run could not be submitted, and will be again");
                 tokio::time::sleep(Duration::from_millis(retry::after_port_failure_ms(tries))).await;
             }
         }
     }
 }
 
+/// The run's job or batch, and whether it is new.
+async fn submit(
+    dispatcher: &Dispatcher,
+    schedule: &ScheduleSpec,
+    origin: &Origin,
+    due_ms: u64,
+) -> Result<(JobId, bool), SubmitError> {
+    let lane = schedule.lane.as_ref().map(ToString::to_string);
+    let Some(batch) = &schedule.batch else {
+        let spec = JobSpec { lane, ..JobSpec::new(schedule.tool.clone(), schedule.parameters.clone()) };
+        let answers = dispatcher.submit_unattended(vec![(spec, origin.clone())]).await;
+        let unanswered = || Err(PortError::Transient("the run is unanswered".to_owned()).into());
+        let submitted = answers.into_iter().next().unwrap_or_else(unanswered)?;
+        return Ok((submitted.record.id, submitted.created));
+    };
+    let place =
+        S3Place::Parts { bucket: batch.bucket.clone().unwrap_or_default(), prefix: batch.prefix.clone() };
+    let id = origin.occurrence.as_deref();
+    let id = id.map(|occurrence| JobId::from_key(&Tenant::default_tenant(), origin.source, occurrence));
+    let spec = BatchSpec {
+        parameters: schedule.parameters.as_object().cloned().unwrap_or_default(),
+        lane,
+        tolerate: batch.tolerate,
+        batch_id: id.map(String::from),
+        ..BatchSpec::of_objects(schedule.tool.clone(), place)
+    };
+    let submitted = match batch.new_only {
+        true => dispatcher.submit_new_objects(spec, origin, &schedule.name, due_ms).await?,
+        false => dispatcher.submit_batch(spec, origin).await?,
+    };
+    Ok((submitted.record.id, submitted.created))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use async_trait::async_trait;
     use gantz_core::host::Entropy;
-    use gantz_core::ports::{JobFilter, Ports};
+    use gantz_core::ports::{JobFilter, NewObjects, ObjectList, ObjectPage, PortResult, Ports};
     use gantz_embedded::{Directory, Embedded, Settings};
     use tokio::time::Instant;
 
@@ -131,11 +161,22 @@ tools:
 schedules:
   often: {every: rate(10 minutes), job: {tool: say, parameters: {what: often}, lane: bulk}}
   once: {every: 'at(2026-11-29T13:00:00)', timezone: Europe/Berlin, job: {tool: say, parameters: {what: once}}}
-  objects: {every: rate(1 minute), batch: {tool: look, s3: {prefix: in/}}}
+  uploads: {every: rate(1 minute), batch: {tool: look, s3: {prefix: in/}}}
+  objects: {every: rate(10 minutes), batch: {tool: look, s3: {bucket: archive, prefix: in/}, lane: bulk, new_only: true}}
 ";
 
+    /// A bucket that nobody lists here, as batches are not planned.
+    struct Unlisted;
+
+    #[async_trait]
+    impl ObjectList for Unlisted {
+        async fn list(&self, bucket: &str, _: &str, _: Option<&str>) -> PortResult<ObjectPage> {
+            Err(PortError::Permanent(format!("`{bucket}` was listed")))
+        }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn runs_are_jobs_at_their_times_and_one_each_however_many_processes_there_are() {
+    async fn runs_are_jobs_and_batches_at_their_times_and_one_each_however_many_processes_there_are() {
         let folder = tempfile::tempdir().unwrap();
         let birth = Instant::now();
         let clock = Clock::new(move || BIRTH_MS + u64::try_from(birth.elapsed().as_millis()).unwrap());
@@ -145,18 +186,23 @@ schedules:
             Embedded::open(directory, clock.clone(), Settings::default()).unwrap()
         };
         let fleet = || {
-            let ports = Ports::of(open());
-            Dispatcher::new(ports, Arc::clone(&manifest), clock.clone(), Entropy::new(|| 0))
+            let embedded = open();
+            let ports = Ports::of(embedded.clone());
+            let dispatcher = Dispatcher::new(ports, Arc::clone(&manifest), clock.clone(), Entropy::new(|| 0));
+            let (objects, new_objects): (Arc<dyn ObjectList>, Arc<dyn NewObjects>) =
+                (Arc::new(Unlisted), Arc::new(embedded));
+            Dispatcher { objects: Some(objects), new_objects: Some(new_objects), ..dispatcher }
         };
         let (one, other) = (fleet(), fleet());
         let mut tasks = JoinSet::new();
         for dispatcher in [&one, &other] {
-            assert_eq!(start(dispatcher, &manifest, &mut tasks), ["objects"]);
+            assert_eq!(start(dispatcher, &manifest, &mut tasks), ["uploads"]);
         }
         let jobs = async || one.ports.jobs.list(&JobFilter::default(), 100, None).await.unwrap().jobs;
+        let batches = async || one.ports.batches.list_batches(None, 100).await.unwrap();
         // At 13:00 in Berlin it is noon in Greenwich, which was half a minute ago.
         let deadline = Instant::now() + Duration::from_secs(24 * 3_600);
-        while jobs().await.len() < 3 {
+        while jobs().await.len() < 3 || batches().await.len() < 3 {
             assert!(Instant::now() < deadline, "the runs do not come: {:?}", jobs().await);
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -172,6 +218,14 @@ schedules:
             times.push(after_ms / EVERY_MS);
         }
         assert!(times.is_sorted_by(|earlier, later| earlier < later), "one job each time: {times:?}");
+        let mut runs = batches().await;
+        runs.sort_by_key(|batch| batch.created_at_ms);
+        assert!(
+            runs.iter().all(|batch| (batch.tool.as_str(), batch.lane.as_str()) == ("look", "bulk")),
+            "{runs:?}"
+        );
+        let times: Vec<_> = runs.iter().map(|batch| (batch.created_at_ms - ten_past_ms) / EVERY_MS).collect();
+        assert!(times.is_sorted_by(|earlier, later| earlier < later), "one batch each time: {times:?}");
         tasks.shutdown().await;
     }
 }

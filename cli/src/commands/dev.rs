@@ -66,7 +66,8 @@ pub(super) async fn run(project: &Project, options: Options, format: Format) -> 
     let mut scheduled = JoinSet::new();
     for name in schedules::start(&node.dispatcher, &manifest, &mut scheduled) {
         view::note(&format!(
-            "warning: the schedule `{name}` makes batches of S3 objects, on AWS only and not here"
+            "warning: the schedule `{name}` does not run here, as it means the bucket of a stack: \
+             `batch.s3.bucket` names another"
         ));
     }
     let mut watching = JoinSet::new();

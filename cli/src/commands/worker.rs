@@ -80,8 +80,8 @@ pub(super) async fn run(project: &Project, options: Options) -> Outcome {
         let ports = Ports::of(embedded.clone());
         queue = Arc::clone(&ports.queue);
         services.spawn(node::sweep(embedded.clone()));
-        let (worker, lanes, spared) = (hired(ports.clone())?, chosen.clone(), project.data_dir.clone());
-        let dispatcher = node::dispatcher(project, ports, Arc::clone(&manifest));
+        let (worker, lanes, spared) = (hired(ports)?, chosen.clone(), project.data_dir.clone());
+        let dispatcher = node::dispatcher(project, &embedded, Arc::clone(&manifest));
         Crew { embedded, worker, lanes, dispatcher, spared }.start(&mut pools, &switch).await?;
         format!("in {}", project.data_dir.display())
     };

@@ -11,6 +11,7 @@ mod functions;
 mod lanes;
 mod layer;
 mod mcp;
+mod one_machine;
 mod outcomes;
 mod records;
 mod roles;

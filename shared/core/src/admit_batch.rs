@@ -68,6 +68,27 @@ pub struct BatchSpec {
 }
 
 impl BatchSpec {
+    /// A call of `tool` for each object of `place`, and nothing else said.
+    pub fn of_objects(tool: impl Into<String>, place: S3Place) -> Self {
+        Self {
+            tool: tool.into(),
+            parameters: Map::new(),
+            items: None,
+            jsonl: None,
+            files: None,
+            s3: Some(place),
+            path_parameter: None,
+            tolerate: None,
+            batch_id: None,
+            idempotency_key: None,
+            tenant: None,
+            lane: None,
+            deadline: None,
+            traceparent: None,
+            child_events: false,
+        }
+    }
+
     /// Refuses what would have the planner's own files read: they are none of a caller's business who is elsewhere.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod events;
 mod fleet;
 mod lock;
 mod log;
+mod new_objects;
 mod notes;
 mod open;
 mod pause;

@@ -9,10 +9,11 @@ use crate::pause::pause;
 
 /// The format of the tables. One more with every change of them, and a step in [`STEPS`]; a directory of a later
 /// version is refused by name, not misread.
-pub(crate) const VERSION: u32 = 8;
+pub(crate) const VERSION: u32 = 9;
 
 /// What leads from each format to the next.
-const STEPS: [&str; VERSION as usize] = [TABLES, SHARED, PROMISES, KEPT, PAGES, STATES, CHILD_EVENTS, FAIR];
+const STEPS: [&str; VERSION as usize] =
+    [TABLES, SHARED, PROMISES, KEPT, PAGES, STATES, CHILD_EVENTS, FAIR, TAKEN];
 
 /// Pages (of 4 KiB) in the log before a commit copies them into the database: large enough that a page which is
 /// written by many commits is copied once, small enough that the log stays at some tens of megabytes.
@@ -176,6 +177,21 @@ CREATE TABLE turns (
     PRIMARY KEY (queue, name)
 ) WITHOUT ROWID;
 CREATE INDEX turns_in_order ON turns (queue, turn);
+";
+
+/// A schedule's runs can each take objects that no other has taken.
+const TAKEN: &str = "
+CREATE TABLE taken (
+    schedule TEXT NOT NULL,
+    mark TEXT NOT NULL,
+    batch TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (schedule, mark)
+) WITHOUT ROWID;
+CREATE TABLE schedules (
+    name TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
 ";
 
 /// What was promised on acceptance is kept with the job. Of those that have not ended nobody knows whether their tools

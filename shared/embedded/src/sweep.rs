@@ -93,7 +93,7 @@ fn sweep_events(connection: &Connection, now_ms: u64) -> rusqlite::Result<usize>
         .execute(params![now_ms.saturating_sub(RETENTION_MS), SWEEP_EVENTS])
 }
 
-/// Limits and batches; returns when the oldest message that is still on a queue was sent.
+/// Limits, batches, and marks of objects; returns when the oldest message that is still on a queue was sent.
 fn sweep_rest(connection: &Connection, now_ms: u64) -> rusqlite::Result<u64> {
     // A row of a limit says nothing once the times in it have passed, and there may be one for each tenant.
     connection
@@ -109,6 +109,7 @@ fn sweep_rest(connection: &Connection, now_ms: u64) -> rusqlite::Result<u64> {
     connection
         .prepare_cached("DELETE FROM batches WHERE json_extract(record, '$.finished_at') < ?1")?
         .execute([oldest_ms])?;
+    connection.prepare_cached("DELETE FROM taken WHERE expires_at < ?1")?.execute([now_ms / 1_000])?;
     connection
         .prepare_cached("SELECT coalesce(min(sent_at), ?1) FROM messages")?
         .query_row([now_ms], |row| row.get(0))

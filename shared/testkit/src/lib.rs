@@ -22,6 +22,7 @@ pub mod event_sink;
 pub mod job_queue;
 pub mod job_store;
 pub mod limits;
+pub mod new_objects;
 
 pub mod cfn_lint;
 pub mod counted_limits;

@@ -13,7 +13,7 @@ use gantz_embedded::{Directory, Embedded, Settings};
 use gantz_testkit::builders::{batch, job_id, record};
 use gantz_testkit::event_sink::Delivered;
 use gantz_testkit::job_queue::OnDemand;
-use gantz_testkit::{Env, batch_store, blob_store, event_sink, job_queue, job_store, limits};
+use gantz_testkit::{Env, batch_store, blob_store, event_sink, job_queue, job_store, limits, new_objects};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -72,6 +72,12 @@ async fn conforms_as_limits() {
 async fn conforms_as_batch_store() {
     let (port, _directory) = fresh();
     batch_store::run(port, env()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conforms_as_new_objects() {
+    let (port, _directory) = fresh();
+    new_objects::run(port, env()).await;
 }
 
 /// The log of events, read as the far end of the sink.

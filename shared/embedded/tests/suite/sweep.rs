@@ -10,7 +10,7 @@ use gantz_core::host::Clock;
 use gantz_core::job::JobRecord;
 use gantz_core::lifecycle::{ClaimVerdict, FinishVerdict};
 use gantz_core::limits::RETENTION_MS;
-use gantz_core::ports::{BlobStore, EventSink, JobFilter, JobStore};
+use gantz_core::ports::{BlobStore, EventSink, JobFilter, JobStore, NewObjects};
 use gantz_embedded::{Directory, Embedded, Settings};
 use gantz_testkit::builders;
 
@@ -38,7 +38,14 @@ async fn expired_jobs_go_and_unfinished_ones_stay() {
     store.publish(vec![builders::event(&builders::job_id("sweep-000000"))]).await.expect("published");
     let blob = store.put(b"a blob that nothing refers to".to_vec()).await.expect("stored");
 
+    let mark = async |batch: &str| {
+        let expires_at_s = (builders::NOW_MS + 2 * RETENTION_MS) / 1_000;
+        store.take("nightly", &builders::job_id(batch), vec!["mark".into()], expires_at_s).await
+    };
+    assert_eq!(mark("first-run").await.expect("taken"), [true]);
+
     assert_eq!(store.sweep().await.expect("swept"), 0, "nothing has expired yet");
+    assert_eq!(mark("second-run").await.expect("taken"), [false]);
     now_ms.fetch_add(2 * RETENTION_MS + 60_000, Ordering::SeqCst);
     let swept = store.sweep().await.expect("swept");
 
@@ -48,6 +55,7 @@ async fn expired_jobs_go_and_unfinished_ones_stay() {
     assert!(left.iter().all(|job| !job.is_finished()));
     assert!(store.view().events(0, 10).await.expect("events").is_empty());
     assert!(BlobStore::get(&store, &blob, 100).await.is_err(), "the blob is still there");
+    assert_eq!(mark("third-run").await.expect("taken"), [true], "the mark is gone");
     assert_eq!(store.sweep().await.expect("swept"), 0);
 }
 

@@ -10,7 +10,7 @@ use gantz_simulator::faults::Faults;
 use gantz_simulator::world::{Settings, World};
 use gantz_testkit::event_sink::Delivered;
 use gantz_testkit::job_queue::OnDemand;
-use gantz_testkit::{Env, batch_store, blob_store, event_sink, job_queue, job_store, limits};
+use gantz_testkit::{Env, batch_store, blob_store, event_sink, job_queue, job_store, limits, new_objects};
 
 const MAX_RECEIVES: u32 = 3;
 /// Longer than a call takes.
@@ -58,6 +58,12 @@ async fn conforms_as_limits() {
 async fn conforms_as_batch_store() {
     let (port, env) = fresh();
     batch_store::run(port, env).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn conforms_as_new_objects() {
+    let (port, env) = fresh();
+    new_objects::run(port, env).await;
 }
 
 struct Bus(Arc<Process>);
