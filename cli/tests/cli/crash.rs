@@ -154,8 +154,7 @@ pub(crate) async fn check_events(view: &View, singles: &[JobRecord], batch: Opti
 
 /// Messages that are left in the queues of a directory that nobody owns.
 pub(crate) async fn left_in_queues(folder: &Path) -> u64 {
-    let directory = Directory::create(&folder.join(".gantz")).expect("the data directory");
-    let embedded = Embedded::open(directory, machine::clock(), Settings::default()).expect("the database");
+    let embedded = open(folder);
     let lane = Lane::default_lane();
     let mut left = 0;
     for queue in [QueueName::Lane(lane.clone()), QueueName::Dead(lane), QueueName::Plan] {
@@ -163,6 +162,12 @@ pub(crate) async fn left_in_queues(folder: &Path) -> u64 {
         left += depth.visible + depth.in_flight + depth.delayed;
     }
     left
+}
+
+/// The backend of the project in that folder.
+pub(crate) fn open(folder: &Path) -> Embedded {
+    let directory = Directory::create(&folder.join(".gantz")).expect("the data directory");
+    Embedded::open(directory, machine::clock(), Settings::default()).expect("the database")
 }
 
 /// A manifest, a small file to analyse, and a line of parameters for each job, all different.

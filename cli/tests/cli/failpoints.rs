@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use gantz_core::ids::JobId;
+use gantz_core::ids::{JobId, Lane, QueueName};
 use gantz_core::job::{JobRecord, JobStatus};
 use gantz_core::policy::Effects;
 use gantz_core::ports::failpoints::{CALLS, VARIABLE};
+use gantz_core::ports::{Depth, JobQueue, NewMessage};
 use gantz_embedded::View;
 use gantz_testkit::fault_table::{Level, fault};
 
-use crate::crash::{check_events, left_in_queues};
+use crate::crash::{check_events, left_in_queues, open};
 use crate::support::{Project, until};
 
 /// Each run of a tool leaves its key in the file `started`. `flaky` fails once for each `n`, `refusing` always.
@@ -30,6 +31,13 @@ tools:
     command:
       program: sh
       args: ["-c", "echo $GANTZ_IDEMPOTENCY_KEY >> started; test -e seen-$1 && echo 7 && exit; touch seen-$1; exit 75", "flaky", "{n}"]
+    parameters: {n: {type: integer, required: true}}
+  slow:
+    description: Take longer than a worker is silent, once
+    handler: command
+    command:
+      program: sh
+      args: ["-c", "echo $GANTZ_IDEMPOTENCY_KEY >> started; test -e seen-$1 && echo 7 && exit; touch seen-$1; sleep 20", "slow", "{n}"]
     parameters: {n: {type: integer, required: true}}
   once:
     description: Must not start twice
@@ -47,16 +55,16 @@ tools:
 const AT_ONCE: usize = 32;
 const JOB: &str = "job-00001";
 const BATCH: &str = "batch-0001";
-/// Calls that nothing but the passing of time leads to, or a message that no program of ours sends: they fail in the simulator.
-const NOT_HERE: [&str; 3] = ["heartbeat", "extend", "quarantine"];
+/// Calls that nothing but the passing of time leads to.
+const OF_A_LONG_JOB: [&str; 2] = ["heartbeat", "extend"];
 const OF_A_JOB: [&str; 7] = ["accept", "send", "receive", "claim", "finish", "publish", "delete"];
 const OF_A_RETRY: [&str; 2] = ["release", "postpone"];
 const OF_A_BATCH: [&str; 6] = ["open_batch", "put_blob", "open_shard", "advance", "end_planning", "mark"];
-const OF_OTHERS: [&str; 4] = ["keep", "give_up", "cancel", "cancel_batch"];
+const OF_OTHERS: [&str; 5] = ["keep", "give_up", "cancel", "cancel_batch", "quarantine"];
 
 #[test]
 fn no_point_is_left_out() {
-    let mut named = [&OF_A_JOB[..], &OF_A_RETRY, &OF_A_BATCH, &OF_OTHERS, &NOT_HERE].concat();
+    let mut named = [&OF_A_JOB[..], &OF_A_RETRY, &OF_A_LONG_JOB, &OF_A_BATCH, &OF_OTHERS].concat();
     named.sort_unstable();
     let mut calls = CALLS.to_vec();
     calls.sort_unstable();
@@ -82,12 +90,41 @@ async fn a_job_that_is_retried() {
 /// A process that works on whatever is queued.
 #[tokio::test]
 async fn a_worker() {
-    let points = points(&["receive", "claim", "finish", "publish", "delete", "release", "postpone"]);
+    let shown = fault(19, Level::Process);
+    let of_a_job = ["receive", "claim", "finish", "publish", "delete"];
+    let points = points(&[&of_a_job[..], &OF_A_RETRY, &OF_A_LONG_JOB].concat());
     at_each(&points, async |project, point| {
-        project.gantz(&["submit", "flaky", "--n", "1", "--job-id", JOB]).await;
+        let is_long = OF_A_LONG_JOB.iter().any(|call| point.starts_with(call));
+        let tool = if is_long { "slow" } else { "flaky" };
+        project.gantz(&["submit", tool, "--n", "1", "--job-id", JOB]).await;
         dies(&project, &point, &["worker"]).await;
         let row = ends(&project, &point, JOB).await.remove(0);
         assert_eq!(row.status, JobStatus::Succeeded, "{point}: {row:?}");
+    })
+    .await;
+    let figure = format!("{} points of a worker, killed at each", points.len());
+    shown.in_runs(points.len() as u64, &figure);
+}
+
+/// A body that no program of ours sends is kept aside, whoever dies of it.
+#[tokio::test]
+async fn a_message_that_is_no_envelope() {
+    let (lane, aside) = (QueueName::Lane(Lane::default_lane()), QueueName::Dead(Lane::default_lane()));
+    at_each(&points(&["quarantine"]), async |project, point| {
+        let folder = project.path("");
+        let sent = open(&folder).send(&lane, vec![NewMessage::of("no envelope")]).await.expect("the queue");
+        assert_eq!(sent, [Ok(())]);
+        dies(&project, &point, &["worker"]).await;
+        let worker = project.start(&["worker"]);
+        until(&format!("the message is kept aside after {point}"), async || {
+            let store = open(&folder);
+            let (left, kept) =
+                (store.depth(&lane).await.expect("left"), store.depth(&aside).await.expect("kept"));
+            (left == Depth::default() && kept.visible + kept.in_flight + kept.delayed == 1).then_some(())
+        })
+        .await;
+        worker.signal("TERM");
+        worker.end().await;
     })
     .await;
 }

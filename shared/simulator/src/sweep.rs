@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::run::{Report, run};
 use crate::scenario::{Mode, Scenario};
 
-/// Names the seed that is to be replayed.
-pub const SEED: &str = "GANTZ_SIM_SEED";
+/// Tells what happens in the seed that is put behind it.
+const AGAIN: &str = "cargo run -p gantz-simulator -- --replay";
 /// Lines of a log that are printed at most, from its end.
 const LOG_LINES: usize = 400;
 
@@ -73,7 +73,8 @@ impl Sweep {
         }
     }
 
-    fn merge(&mut self, other: Self) {
+    /// Adds what came of others.
+    pub fn merge(&mut self, other: Self) {
         self.runs += other.runs;
         self.liveness_runs += other.liveness_runs;
         self.calls += other.calls;
@@ -104,28 +105,20 @@ impl Sweep {
         )
     }
 
-    /// Passes only if every run was fine; says of the first that was not how to see it again, and what happened in it.
-    ///
-    /// # Panics
-    /// When a run was not fine.
-    pub fn assert_fine(&self, again: &str, scenario: impl Fn(u64) -> Scenario) {
-        let Some((seed, why)) = self.failed.first() else { return };
+    /// Says of the first run that was not fine how to see it again, and what happened in it.
+    pub fn first_failed(&self, scenario: impl Fn(u64) -> Scenario) -> Option<String> {
+        let (seed, why) = self.failed.first()?;
         let log = tell(&replay(&scenario(*seed)));
         let (failed, runs) = (self.failed.len(), self.runs);
         let short =
             |(seed, why): &(u64, String)| format!("{seed}: {}", why.chars().take(160).collect::<String>());
         let others: Vec<String> = self.failed.iter().skip(1).take(20).map(short).collect();
-        panic_with(&format!(
-            "{failed} of {runs} runs were not fine; the first: seed {seed}\n{why}\n\nAgain: {SEED}={seed} {again}\n\
+        Some(format!(
+            "{failed} of {runs} runs were not fine; the first: seed {seed}\n{why}\n\nAgain: {AGAIN} {seed}\n\
              Others:\n{}\n\n{log}",
             others.join("\n")
-        ));
+        ))
     }
-}
-
-#[expect(clippy::panic, reason = "a test fails by panicking")]
-fn panic_with(text: &str) {
-    panic!("{text}");
 }
 
 /// The same run again, written down.

@@ -1,8 +1,10 @@
 //! Events that are delivered again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gantz_dispatcher::lambda::{Invocation, Lambda};
+use gantz_simulator::faults::{Fault, Faults, Rates};
 use gantz_simulator::fleet::{self, FleetPlan, dispatcher};
 use gantz_simulator::run::{in_world, settled};
 use gantz_simulator::{Process, Report, Scenario};
@@ -49,6 +51,60 @@ fn upload(sequencer: &str) -> Value {
             "object": { "key": "uploads/a.csv", "size": 5, "eTag": "e", "sequencer": sequencer },
         },
     }]})
+}
+
+/// Requests at once, of clients who do not hear each other's answers.
+const AT_ONCE: u32 = 20;
+
+#[test]
+fn a_request_whose_answer_is_lost_a_thousand_times_is_one_job() {
+    let shown = fault(1, Level::Simulated);
+    let kinds = Fault::ALL.to_vec();
+    let faults = Faults::random(Rates { calls: 200, kinds, ..Rates::default() });
+    let scenario = Scenario { faults, fleet: FleetPlan::functions(), ..Scenario::calm(1, vec![]) };
+    let body = json!({ "tool": "pay", "parameters": { "n": 1 } }).to_string();
+    let request = json!({
+        "version": "2.0", "rawPath": "/jobs", "body": body,
+        "headers": { "content-type": "application/json", "idempotency-key": "order-17" },
+        "requestContext": { "http": { "method": "POST", "path": "/jobs" } },
+    });
+    let report = in_world(&scenario, async |world| {
+        let ask = async |name: String| {
+            let process = Process::start(&world, name, 0);
+            let front = Lambda::new(dispatcher(&process), Arc::new(|_: &str| {}));
+            let deadline_ms = world.now_ms() + 60_000;
+            let invocation = Invocation { request_id: process.name().to_owned(), deadline_ms, trace: None };
+            tokio::select! {
+                answer = front.handle(&request, &invocation) => answer.ok(),
+                () = process.died() => None,
+            }
+        };
+        let mut ids = BTreeSet::new();
+        for round in 0..1_000 / AT_ONCE {
+            let asked = (0..AT_ONCE).map(|n| ask(format!("front-{round}-{n}")));
+            for answer in futures_util::future::join_all(asked).await.into_iter().flatten() {
+                if answer["statusCode"].as_u64().unwrap() < 300 {
+                    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+                    ids.insert(body["job_id"].as_str().unwrap().to_owned());
+                }
+            }
+        }
+        world.calm();
+        assert_eq!(ids.len(), 1, "{ids:?}");
+        world.with(|state| {
+            let ids: Vec<_> = state.rows.keys().cloned().collect();
+            for id in &ids {
+                state.observer.accepted(id);
+            }
+        });
+        fleet::start(&world, &scenario.fleet);
+        settled(&world, &scenario).await;
+    });
+    assert!(report.is_fine(), "{:?}", report.violations);
+    assert_eq!(report.rows.len(), 1, "{:?}", report.rows);
+    all_succeeded(&report);
+    let figure = format!("1,000 requests, {} calls of them with a fault, one job of one id", report.faults);
+    shown.in_runs(1_000, figure);
 }
 
 #[test]
