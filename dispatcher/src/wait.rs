@@ -19,17 +19,23 @@ pub(crate) async fn for_job(
     mut row: JobRecord,
     until: Instant,
 ) -> PortResult<JobRecord> {
-    while !row.is_finished() {
-        let left_ms = millis(until.saturating_duration_since(Instant::now()));
-        if left_ms == 0 {
-            break;
-        }
-        match jobs.changed(&row.id, row.updated_at_ms, left_ms).await? {
-            Some(newer) => row = newer,
-            None => break,
-        }
+    while let Some(newer) = for_change(jobs, &row, until).await? {
+        row = newer;
     }
     Ok(row)
+}
+
+/// The job as it is after its next change. None if it has ended, does not change until then, or is no longer there.
+pub(crate) async fn for_change(
+    jobs: &dyn JobStore,
+    row: &JobRecord,
+    until: Instant,
+) -> PortResult<Option<JobRecord>> {
+    let left_ms = millis(until.saturating_duration_since(Instant::now()));
+    if row.is_finished() || left_ms == 0 {
+        return Ok(None);
+    }
+    jobs.changed(&row.id, row.updated_at_ms, left_ms).await
 }
 
 /// The batch as it is once it has ended, or at `until`, whichever comes first.

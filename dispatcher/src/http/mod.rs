@@ -71,6 +71,8 @@ pub struct HttpSettings {
     pub token: Option<BearerToken>,
     /// Whether batches may name files and folders of the machine that plans them.
     pub local_sources: bool,
+    /// Whether parts of an answer reach the caller before its end. `false` behind a gateway that hands it over whole.
+    pub streams: bool,
     /// Who issues the tokens that a gateway in front of this door asks for, as clients of MCP are told.
     pub token_issuer: Option<String>,
 }
@@ -86,6 +88,7 @@ impl Default for HttpSettings {
             web_origins: Vec::new(),
             token: None,
             local_sources: true,
+            streams: true,
             token_issuer: None,
         }
     }
@@ -106,7 +109,7 @@ pub fn router(dispatcher: Dispatcher, settings: HttpSettings) -> Router {
 /// The door to a dispatcher, and routes of the caller's own behind the same guard.
 pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router) -> Router {
     let body_limit = DefaultBodyLimit::max(settings.body_max_bytes);
-    let server = mcp::McpServer::new(dispatcher.clone(), settings.wait_max_ms);
+    let server = mcp::McpServer::new(dispatcher.clone(), settings.wait_max_ms).silent(!settings.streams);
     let agents = mcp::route(server, settings.body_max_bytes);
     let more = settings.token_issuer.iter().fold(more, |more, issuer| {
         let metadata = protected_resource::route(issuer.clone());

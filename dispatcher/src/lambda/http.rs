@@ -100,6 +100,7 @@ fn settings(budget_ms: u64, tokens: &Tokens) -> HttpSettings {
         // Whoever may ask was settled by the gateway.
         allowed_hosts: None,
         local_sources: false,
+        streams: false,
         token_issuer: tokens.issuer.clone(),
         ..HttpSettings::default()
     }

@@ -12,6 +12,7 @@ use rmcp::ErrorData;
 use rmcp::model::{CallToolResponse, CallToolResult, CreateTaskResult, JsonObject};
 use serde_json::{Value, json};
 
+use super::progress::Listener;
 use super::{McpServer, answer, failed, own};
 use crate::http::told;
 use crate::submit::SubmitError;
@@ -21,6 +22,13 @@ use crate::wait;
 pub(super) const ORIGIN: Origin = Origin { source: "mcp", occurrence: None };
 /// A tool that ends so soon answers in the call; for a client that takes tasks any other call is one.
 const QUICK_MS: u64 = 500;
+
+/// What a request says of itself besides its tool and the arguments.
+pub(super) struct Asked {
+    pub(super) trace: Option<TraceParent>,
+    pub(super) takes_tasks: bool,
+    pub(super) listener: Listener,
+}
 
 /// What a call comes to that is no answer of a job.
 pub(super) enum CallError {
@@ -61,19 +69,19 @@ impl McpServer {
         &self,
         name: &str,
         arguments: JsonObject,
-        trace: Option<TraceParent>,
-        takes_tasks: bool,
+        asked: Asked,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<CallToolResponse, ErrorData> {
+        let Asked { trace, takes_tasks, listener } = asked;
         let answered = match name {
             _ if self.dispatcher.manifest.tool(name).is_some() => {
                 let spec = JobSpec { traceparent: trace, ..JobSpec::new(name, arguments.into()) };
-                self.call_tool(spec, takes_tasks, cancelled).await
+                self.call_tool(spec, takes_tasks, listener, cancelled).await
             }
             own::SUBMIT_JOB => self.submit_job(arguments, trace).await.map(Into::into),
             own::SUBMIT_BATCH => self.submit_batch(arguments, trace).await.map(Into::into),
             own::JOB_STATUS => self.job_status(arguments).await.map(Into::into),
-            own::JOB_RESULT => self.job_result(arguments).await.map(Into::into),
+            own::JOB_RESULT => self.job_result(arguments, listener).await.map(Into::into),
             own::CANCEL_JOB => self.cancel_job(arguments).await.map(Into::into),
             _ => {
                 let name: String = name.chars().take(80).collect();
@@ -92,13 +100,14 @@ impl McpServer {
         &self,
         spec: JobSpec,
         takes_tasks: bool,
+        mut listener: Listener,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Answered<CallToolResponse> {
         let row = self.submit(spec).await.map_err(of_arguments)?;
         let wait_ms = if takes_tasks { QUICK_MS.min(self.wait_max_ms) } else { self.wait_max_ms };
         let jobs = &*self.dispatcher.ports.jobs;
         let row = tokio::select! {
-            row = wait::for_job(jobs, row.clone(), wait::until(wait_ms)) => row?,
+            row = listener.wait(jobs, row.clone(), wait::until(wait_ms)) => row?,
             () = cancelled => {
                 // Nobody waits for the answer any more.
                 self.cancel(&row.id).await?;

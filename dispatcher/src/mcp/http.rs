@@ -4,10 +4,10 @@
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use gantz_core::json::lossy_integer;
-use rmcp::model::ErrorCode;
+use rmcp::model::{ErrorCode, ProtocolVersion};
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use serde_json::{Value, json};
@@ -43,8 +43,12 @@ pub(super) async fn answer(service: Service, body_max_bytes: usize, request: Req
         let id = message.get("id").cloned().unwrap_or_default();
         return told(StatusCode::BAD_REQUEST, &id, ErrorCode::INVALID_PARAMS, &format!("{place}: {integer}"));
     }
-    // Versions are agreed on in the body. A client may be newer than any version known here, and is offered one.
-    if message.get("method").is_some_and(|method| method == "initialize") {
+    // Versions are agreed on in the body. A client may be newer than any version known here, and is offered one; one of
+    // a known version without `initialize` is told so by the SDK.
+    let is_known =
+        |version: &HeaderValue| ProtocolVersion::KNOWN_VERSIONS.iter().any(|known| version == known.as_str());
+    let is_strange = parts.headers.get(VERSION).is_some_and(|version| !is_known(version));
+    if is_strange && message.get("method").is_some_and(|method| method == "initialize") {
         parts.headers.remove(VERSION);
     }
     service.handle(Request::from_parts(parts, Body::from(bytes))).await.map(Body::new)

@@ -10,6 +10,7 @@ mod http;
 mod offer;
 mod own;
 mod own_calls;
+mod progress;
 pub(crate) mod protected_resource;
 mod stdio;
 mod task;
@@ -33,6 +34,8 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use self::call::Asked;
+use self::progress::Listener;
 use self::stdio::Left;
 pub use self::stdio::{StdioError, serve_stdio};
 use crate::caller::Caller;
@@ -51,6 +54,8 @@ pub struct McpServer {
     tenant: Tenant,
     /// How long a call may wait for its job.
     wait_max_ms: u64,
+    /// Whether parts of an answer reach the client before its end.
+    streams: bool,
     /// Whether the client of a connection that serves one alone has left it.
     left: Left,
 }
@@ -58,7 +63,19 @@ pub struct McpServer {
 impl McpServer {
     /// A server whose calls wait for up to `wait_max_ms`: below what the client, and whatever is between, waits for.
     pub fn new(dispatcher: Dispatcher, wait_max_ms: u64) -> Self {
-        Self { dispatcher, tenant: Tenant::default_tenant(), wait_max_ms, left: Left::default() }
+        Self {
+            dispatcher,
+            tenant: Tenant::default_tenant(),
+            wait_max_ms,
+            streams: true,
+            left: Left::default(),
+        }
+    }
+
+    /// The same, for clients whom nothing reaches before the answer, because a gateway hands it over whole: they are told
+    /// of no progress.
+    pub(crate) fn silent(self, is_silent: bool) -> Self {
+        Self { streams: !is_silent, ..self }
     }
 
     /// The same, for whom the door in front of it has found out. One who may act for every tenant acts for the default
@@ -132,8 +149,9 @@ impl ServerHandler for McpServer {
         };
         // What cannot be read is passed over, as W3C asks for.
         let trace = context.meta.get_traceparent().and_then(|trace| TraceParent::parse(trace).ok());
-        let arguments = request.arguments.unwrap_or_default();
-        self.call(&request.name, arguments, trace, takes_tasks, withdrawn).await
+        let token = context.meta.get_progress_token().filter(|_| self.streams);
+        let asked = Asked { trace, takes_tasks, listener: Listener::client(context.peer.clone(), token) };
+        self.call(&request.name, request.arguments.unwrap_or_default(), asked, withdrawn).await
     }
 
     async fn get_task(
@@ -178,7 +196,7 @@ fn failed(error: &PortError) -> ErrorData {
     ErrorData::internal_error(format!("the backend failed: {error}"), None)
 }
 
-/// The server on `/mcp`: plain JSON answers, no sessions. Who may ask is checked by the door in front of it.
+/// The server on `/mcp`: no sessions, and plain JSON answers but to whoever asks for progress, which comes as events. Who may ask is checked by the door in front of it.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(
     server: McpServer,
     body_max_bytes: usize,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::call::{Answered, CallError, ORIGIN};
+use super::progress::Listener;
 use super::{McpServer, answer};
 use crate::failures;
 use crate::to_the_end::to_the_end;
@@ -82,14 +83,18 @@ impl McpServer {
         }
     }
 
-    pub(super) async fn job_result(&self, arguments: JsonObject) -> Answered<CallToolResult> {
+    pub(super) async fn job_result(
+        &self,
+        arguments: JsonObject,
+        mut listener: Listener,
+    ) -> Answered<CallToolResult> {
         let Wait { id, wait_seconds } = read(arguments)?;
         let wait_ms = wait_seconds.map_or(self.wait_max_ms, |seconds| (seconds.max(0.0) * 1_000.0) as u64);
         let wait_ms = wait_ms.min(self.wait_max_ms);
         let Some(row) = self.find(&id).await? else {
             return Ok(shown(&self.batch(&id, wait_ms).await?));
         };
-        let row = wait::for_job(&*self.dispatcher.ports.jobs, row, wait::until(wait_ms)).await?;
+        let row = listener.wait(&*self.dispatcher.ports.jobs, row, wait::until(wait_ms)).await?;
         Ok(if row.is_finished() { self.result(&row).await? } else { answer::not_yet(&row) })
     }
 

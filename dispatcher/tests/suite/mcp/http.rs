@@ -2,13 +2,15 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use gantz_core::job::JobStatus;
+use gantz_core::job::{JobResult, JobStatus};
+use gantz_core::lifecycle::Ending;
 use gantz_core::limits::HTTP_BODY_MAX_BYTES;
+use gantz_dispatcher::http::HttpSettings;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::submitted;
-use crate::http::app::App;
+use super::{finish_next, submitted};
+use crate::http::app::{App, until};
 
 const MODERN: &str = "2026-07-28";
 
@@ -50,6 +52,75 @@ fn modern(method: &str, mut params: Value) -> Value {
         "io.modelcontextprotocol/clientCapabilities": {},
     });
     json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+}
+
+const CALL: [(&str, &str); 3] =
+    [("mcp-protocol-version", MODERN), ("mcp-method", "tools/call"), ("mcp-name", "explore")];
+
+/// A call of `explore` whose client asks for progress.
+fn call_with_progress() -> Value {
+    let mut call = modern("tools/call", json!({"name": "explore", "arguments": {}}));
+    call["params"]["_meta"]["progressToken"] = json!("of-the-call");
+    call
+}
+
+/// The messages of a stream of events.
+fn events(reply: &Reply) -> Vec<Value> {
+    let lines = reply.body.as_str().unwrap().lines();
+    let data = lines.filter_map(|line| line.strip_prefix("data:")).filter(|data| !data.trim().is_empty());
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn whoever_asks_for_progress_is_told_what_the_job_does() {
+    let app = App::new();
+    let (call, ending) = (call_with_progress(), Ending::succeeded(JobResult::Inline(json!("found"))));
+    let (reply, _) = tokio::join!(send(&app, &CALL, &call), finish_next(&app, ending));
+    assert_eq!(
+        (reply.status, reply.media_type.as_str()),
+        (StatusCode::OK, "text/event-stream"),
+        "{}",
+        reply.body
+    );
+    let mut told = events(&reply);
+    let answer = told.pop().unwrap();
+    assert_eq!(answer["result"]["content"][0]["text"], "found", "{answer}");
+    // How many changes there are depends on how soon it looks; the first and the last one are told for sure.
+    for (n, notice) in told.iter().enumerate() {
+        assert_eq!(notice["method"], "notifications/progress", "{notice}");
+        let of = (&notice["params"]["progressToken"], notice["params"]["progress"].as_f64());
+        assert_eq!(of, (&json!("of-the-call"), Some(n as f64)), "{notice}");
+    }
+    let messages: Vec<_> = told.iter().map(|notice| notice["params"]["message"].as_str().unwrap()).collect();
+    assert_eq!((messages.first(), messages.last()), (Some(&"queued"), Some(&"succeeded")), "{messages:?}");
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_in_the_middle_of_the_progress_cancels_the_job() {
+    let app = App::new();
+    let call = call_with_progress();
+    let row = tokio::select! {
+        reply = send(&app, &CALL, &call) => panic!("answered: {} {}", reply.status, reply.body),
+        row = async {
+            let row = submitted(&app).await;
+            app.claim(row.id.as_str()).await
+        } => row,
+    };
+    until(async || {
+        let row = app.ports.jobs.get(&row.id).await.unwrap().unwrap();
+        row.cancel_requested_at_ms.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_answers_are_handed_over_whole_they_are_plain_json() {
+    let settings = HttpSettings { streams: false, ..HttpSettings::default() };
+    let app = App::with(settings, |dispatcher| dispatcher);
+    let (call, ending) = (call_with_progress(), Ending::succeeded(JobResult::Inline(json!("found"))));
+    let (reply, _) = tokio::join!(send(&app, &CALL, &call), finish_next(&app, ending));
+    assert_eq!(reply.media_type, "application/json");
+    assert_eq!(reply.body["result"]["content"][0]["text"], "found", "{}", reply.body);
 }
 
 #[tokio::test]
@@ -105,6 +176,10 @@ async fn versions_are_offered_and_nonsense_is_refused() {
         let version = &reply.body["result"]["protocolVersion"];
         assert_eq!((reply.status, version), (StatusCode::OK, &json!(agreed)), "{}", reply.body);
     }
+    let hello = modern("initialize", json!({}));
+    let reply = send(&app, &[("mcp-protocol-version", MODERN), ("mcp-method", "initialize")], &hello).await;
+    let code = &reply.body["error"]["code"];
+    assert_eq!((reply.status, code), (StatusCode::NOT_FOUND, &json!(-32601)), "{}", reply.body);
     let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
     let reply = send(&app, &[("mcp-protocol-version", "1900-01-01")], &list).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{}", reply.body);
@@ -168,10 +243,9 @@ async fn strangers_are_refused() {
 #[tokio::test]
 async fn whoever_hangs_up_cancels_the_job() {
     let app = App::new();
-    let headers = [("mcp-protocol-version", MODERN), ("mcp-method", "tools/call"), ("mcp-name", "explore")];
     let call = modern("tools/call", json!({"name": "explore", "arguments": {}}));
     let row = tokio::select! {
-        reply = send(&app, &headers, &call) => panic!("answered: {} {}", reply.status, reply.body),
+        reply = send(&app, &CALL, &call) => panic!("answered: {} {}", reply.status, reply.body),
         row = submitted(&app) => row,
     };
     let row = app.until_finished(row.id.as_str()).await;
