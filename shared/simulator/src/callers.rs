@@ -43,7 +43,33 @@ pub(crate) async fn call(world: Arc<World>, plan: JobPlan) {
             .await;
         }
     };
-    futures_util::future::join(futures_util::future::join_all(submits), cancels).await;
+    let submits = futures_util::future::join_all(submits);
+    futures_util::future::join3(submits, cancels, impersonate(&world, &plan)).await;
+}
+
+/// Submits another job under the id of one that is there, which nobody may take for it.
+async fn impersonate(world: &Arc<World>, plan: &JobPlan) {
+    let Some(at_ms) = plan.impostor_at_ms else { return };
+    sleep_ms(at_ms).await;
+    let id = job_id(&plan.id);
+    if !world.with(|state| state.rows.contains_key(&id)) {
+        return;
+    }
+    until_answered(world, &format!("impostor-{id}"), plan.tries, async |front| {
+        let mut spec = JobSpec::new(plan.tool, json!({ "n": 2 }));
+        spec.job_id = Some(plan.id.clone());
+        spec.tenant = plan.tenant.map(str::to_owned);
+        match dispatcher(front).submit(spec, &ORIGIN).await {
+            Err(SubmitError::Conflict { .. }) => true,
+            Err(SubmitError::Port(_) | SubmitError::Backlog { .. }) => false,
+            Ok(_) | Err(_) => {
+                let what = format!("{id} was answered for to whom it does not belong");
+                world.with(|state| state.observer.broken("I9", what));
+                true
+            }
+        }
+    })
+    .await;
 }
 
 async fn submit(world: &Arc<World>, plan: &JobPlan, caller: u32) {

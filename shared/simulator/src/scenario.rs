@@ -63,6 +63,8 @@ pub struct JobPlan {
     pub deadline_ms: Option<u64>,
     /// Milliseconds from the beginning until somebody cancels it.
     pub cancel_at_ms: Option<u64>,
+    /// Milliseconds from the beginning until somebody submits another job under its id.
+    pub impostor_at_ms: Option<u64>,
     /// Callers who submit it, at the same time.
     pub callers: u32,
     /// Tries after which a caller gives up; there is no end if left out.
@@ -81,6 +83,7 @@ impl JobPlan {
             delay_ms: 0,
             deadline_ms: None,
             cancel_at_ms: None,
+            impostor_at_ms: None,
             callers: 1,
             tries: None,
         }
@@ -247,6 +250,7 @@ fn job(random: &mut Random, n: u64, faults_ms: u64) -> JobPlan {
         delay_ms: within(random, 6, 20_000).unwrap_or(0),
         deadline_ms: within(random, 5, 90_000),
         cancel_at_ms: within(random, 5, faults_ms),
+        impostor_at_ms: within(random, 8, faults_ms),
         callers: 1 + u32::from(random.one_in(5)),
         tries: random.one_in(6).then_some(2),
     }

@@ -77,6 +77,8 @@ pub enum Mutation {
     CounterInsteadOfSet,
     /// A message whose lease somebody else holds is acknowledged.
     AckOnHeldLease,
+    /// Whoever submits is told how a job ended before it is looked whether it is theirs.
+    FinishedReadBeforeHash,
 }
 
 /// The services, the time, and whoever watches.

@@ -149,7 +149,12 @@ fn accept_one(state: &mut State, job: &JobRecord, by: &str) -> AcceptVerdict {
         }
         found => found,
     };
-    let verdict = lifecycle::accept(found.as_ref(), job);
+    let verdict = match (state.settings.mutation, &found) {
+        (Some(Mutation::FinishedReadBeforeHash), Some(row)) if row.is_finished() => {
+            AcceptVerdict::Exists(Box::new(row.clone()))
+        }
+        _ => lifecycle::accept(found.as_ref(), job),
+    };
     if verdict == AcceptVerdict::Created {
         write(state, None, job.clone(), by);
     }

@@ -9,7 +9,7 @@ const SEEDS: u64 = 1_000;
 #[test]
 fn every_broken_promise_is_noticed() {
     // The seed to begin with, where few of them show it.
-    let table: [(Mutation, u64, &[&str]); 9] = [
+    let table: [(Mutation, u64, &[&str]); 10] = [
         (Mutation::AckBeforePublish, 0, &["I4"]),
         (Mutation::UnfencedFinish, 2_500, &["I2"]),
         (Mutation::RewrittenEnd, 0, &["I1"]),
@@ -19,6 +19,7 @@ fn every_broken_promise_is_noticed() {
         (Mutation::UncountedAttempts, 0, &["I7"]),
         (Mutation::CounterInsteadOfSet, 0, &["I6"]),
         (Mutation::AckOnHeldLease, 0, &["I4"]),
+        (Mutation::FinishedReadBeforeHash, 0, &["I9"]),
     ];
     for (mutation, first, expected) in table {
         let noticed = (first..first + SEEDS).find_map(|seed| {
