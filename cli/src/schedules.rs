@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use gantz_core::admit::Origin;
 use gantz_core::admit_batch::{BatchSpec, S3Place};
+use gantz_core::batch::Tolerance;
 use gantz_core::host::{Clock, uniform};
 use gantz_core::ids::{JobId, Tenant};
-use gantz_core::manifest::{Manifest, ScheduleSpec};
+use gantz_core::manifest::{Manifest, ScheduleSpec, ScheduledBatch};
 use gantz_core::ports::PortError;
 use gantz_core::retry;
 use gantz_core::spec::JobSpec;
@@ -29,17 +30,30 @@ const MINUTE_MS: u64 = 60_000;
 pub(crate) fn start(dispatcher: &Dispatcher, manifest: &Manifest, tasks: &mut JoinSet<()>) -> Vec<String> {
     let mut left_out = Vec::new();
     for schedule in manifest.schedules() {
-        if schedule.batch.as_ref().is_some_and(|batch| batch.bucket.is_none()) {
-            left_out.push(schedule.name.clone());
-        } else {
-            tasks.spawn(serve(dispatcher.clone(), schedule.clone()));
-        }
+        let what = match &schedule.batch {
+            None => What::Job,
+            Some(ScheduledBatch { bucket: Some(bucket), prefix, tolerate, new_only }) => {
+                let place = S3Place::Parts { bucket: bucket.clone(), prefix: prefix.clone() };
+                What::Batch { place, tolerate: *tolerate, new_only: *new_only }
+            }
+            Some(ScheduledBatch { bucket: None, .. }) => {
+                left_out.push(schedule.name.clone());
+                continue;
+            }
+        };
+        tasks.spawn(serve(dispatcher.clone(), schedule.clone(), what));
     }
     left_out
 }
 
+/// What a run is.
+enum What {
+    Job,
+    Batch { place: S3Place, tolerate: Option<Tolerance>, new_only: bool },
+}
+
 /// Runs a schedule for as long as it is due again.
-async fn serve(dispatcher: Dispatcher, schedule: ScheduleSpec) {
+async fn serve(dispatcher: Dispatcher, schedule: ScheduleSpec, what: What) {
     let name = schedule.name.as_str();
     let jitter_ms = schedule.jitter_minutes.map_or(0, |minutes| u64::from(minutes) * MINUTE_MS);
     let mut after_ms = dispatcher.clock.now_ms();
@@ -58,7 +72,7 @@ async fn serve(dispatcher: Dispatcher, schedule: ScheduleSpec) {
             continue;
         }
         sleep_until(&dispatcher.clock, due.at_ms + uniform(dispatcher.entropy.next(), jitter_ms)).await;
-        run(&dispatcher, &schedule, due.at_ms).await;
+        run(&dispatcher, &schedule, &what, due.at_ms).await;
         after_ms = due.at_ms;
     }
     tracing::info!(schedule = name, "it is never due again");
@@ -75,12 +89,12 @@ async fn sleep_until(clock: &Clock, at_ms: u64) {
 }
 
 /// Submits a run, again and again while the store will not take it.
-async fn run(dispatcher: &Dispatcher, schedule: &ScheduleSpec, due_ms: u64) {
+async fn run(dispatcher: &Dispatcher, schedule: &ScheduleSpec, what: &What, due_ms: u64) {
     let due = i64::try_from(due_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     let occurrence = json!([schedule.name, due.unwrap_or_default().to_string()]).to_string();
     let origin = Origin { source: "schedule", occurrence: Some(occurrence) };
     for tries in 1.. {
-        match submit(dispatcher, schedule, &origin, due_ms).await {
+        match submit(dispatcher, schedule, what, &origin, due_ms).await {
             Ok((id, created)) => {
                 tracing::info!(schedule = schedule.name, %id, created, "it is due");
                 return;
@@ -101,29 +115,26 @@ async fn run(dispatcher: &Dispatcher, schedule: &ScheduleSpec, due_ms: u64) {
 async fn submit(
     dispatcher: &Dispatcher,
     schedule: &ScheduleSpec,
+    what: &What,
     origin: &Origin,
     due_ms: u64,
 ) -> Result<(JobId, bool), SubmitError> {
     let lane = schedule.lane.as_ref().map(ToString::to_string);
-    let Some(batch) = &schedule.batch else {
+    let What::Batch { place, tolerate, new_only } = what else {
         let spec = JobSpec { lane, ..JobSpec::new(schedule.tool.clone(), schedule.parameters.clone()) };
         let answers = dispatcher.submit_unattended(vec![(spec, origin.clone())]).await;
         let unanswered = || Err(PortError::Transient("the run is unanswered".to_owned()).into());
         let submitted = answers.into_iter().next().unwrap_or_else(unanswered)?;
         return Ok((submitted.record.id, submitted.created));
     };
-    let place =
-        S3Place::Parts { bucket: batch.bucket.clone().unwrap_or_default(), prefix: batch.prefix.clone() };
-    let id = origin.occurrence.as_deref();
-    let id = id.map(|occurrence| JobId::from_key(&Tenant::default_tenant(), origin.source, occurrence));
     let spec = BatchSpec {
         parameters: schedule.parameters.as_object().cloned().unwrap_or_default(),
         lane,
-        tolerate: batch.tolerate,
-        batch_id: id.map(String::from),
-        ..BatchSpec::of_objects(schedule.tool.clone(), place)
+        tolerate: *tolerate,
+        batch_id: origin.id(&Tenant::default_tenant()).map(String::from),
+        ..BatchSpec::of_objects(schedule.tool.clone(), place.clone())
     };
-    let submitted = match batch.new_only {
+    let submitted = match new_only {
         true => dispatcher.submit_new_objects(spec, origin, &schedule.name, due_ms).await?,
         false => dispatcher.submit_batch(spec, origin).await?,
     };

@@ -16,32 +16,40 @@ type Failure = Box<dyn std::error::Error>;
 /// An emulator with a table, a bus and a lane's queue. It ends with this value.
 pub(crate) struct Emulator {
     ministack: Ministack,
-    settings: Arc<Settings>,
 }
 
 impl Emulator {
     /// Starts it, having installed it if need be.
     pub(crate) async fn start() -> Result<Self, Failure> {
         let ministack = Ministack::start(&[]);
-        let settings = Settings {
-            table: "gantz".into(),
-            bucket: "gantz-blobs".into(),
-            event_bus: "gantz".into(),
-            queue_url_prefix: format!("{}/000000000000/gantz-", ministack.endpoint),
-        };
+        let settings = settings(&ministack.endpoint);
         let config = config(&ministack.endpoint).await;
         create_table(&Session::emulated(ministack.endpoint.clone()).await, &settings.table).await?;
         let events = aws_sdk_eventbridge::Client::new(&config);
         events.create_event_bus().name(&settings.event_bus).send().await?;
         let queue = format!("gantz-{}", QueueName::Lane(Lane::default_lane()));
         aws_sdk_sqs::Client::new(&config).create_queue().queue_name(queue).send().await?;
-        Ok(Self { ministack, settings: Arc::new(settings) })
+        Ok(Self { ministack })
     }
 
-    /// The ports of one more process.
-    pub(crate) async fn connect(&self) -> Ports {
-        let session = Session::emulated(self.ministack.endpoint.clone()).await;
-        connect(Arc::new(session), Arc::clone(&self.settings), machine::clock())
+    /// Where it listens, `http://HOST:PORT`.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.ministack.endpoint
+    }
+}
+
+/// The ports of one more process, at the emulator that listens there.
+pub(crate) async fn connect_to(endpoint: &str) -> Ports {
+    let session = Session::emulated(endpoint.to_owned()).await;
+    connect(Arc::new(session), Arc::new(settings(endpoint)), machine::clock())
+}
+
+fn settings(endpoint: &str) -> Settings {
+    Settings {
+        table: "gantz".into(),
+        bucket: "gantz-blobs".into(),
+        event_bus: "gantz".into(),
+        queue_url_prefix: format!("{endpoint}/000000000000/gantz-"),
     }
 }
 

@@ -36,6 +36,9 @@ enum Scenario {
     Scale(scale::Options),
     /// A rate limit of the fleet: what several workers make of it, and the writes that it takes.
     Rate(rate::Options),
+    /// One of the workers of `rate`.
+    #[command(hide = true)]
+    RateWorker(rate::worker::Options),
     /// A quick tool called over MCP, beside a server of the same SDK without jobs.
     Agent(agent::Options),
     /// The functions' programs: their sizes, and their starts beside that of a function that does nothing.
@@ -51,6 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Scenario::SingleNode(options) => single_node::run(&arguments.dir, &options).await,
         Scenario::Scale(options) => scale::run(&arguments.dir, &options).await,
         Scenario::Rate(options) => rate::run(&arguments.dir, &options).await,
+        Scenario::RateWorker(options) => rate::worker::run(options).await,
         Scenario::Agent(options) => agent::run(&arguments.dir, &options).await,
         Scenario::ColdStart(options) => cold_start::run(&options).await,
         Scenario::Startup(options) => startup::run(&arguments.dir, &options).await,

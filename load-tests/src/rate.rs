@@ -1,20 +1,25 @@
-//! The fleet's rate limit: several workers on one data directory, or on an emulator of AWS, that share it, at the rate they
-//! keep and at the writes that it takes them.
+//! The fleet's rate limit: several worker processes on one data directory, or on an emulator of AWS, that share it, at the
+//! rate they keep and at the writes that it takes them.
+
+mod crew;
+pub(crate) mod worker;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use comfy_table::{Table, presets};
-use gantz_testkit::counted_limits::{CountedLimits, Counts};
 
+use self::crew::Crew;
+use self::worker::Place;
 use crate::emulated::Emulator;
 use crate::fleet::Fleet;
 use crate::single_node::submit_all;
 
 type Failure = Box<dyn std::error::Error>;
+
+/// Submissions in flight at once.
+const SUBMITTERS: u32 = 64;
 
 /// How the limit is tried.
 #[derive(Args)]
@@ -22,17 +27,17 @@ pub(crate) struct Options {
     /// Over DynamoDB and SQS, of an emulator, which sets a pace of its own.
     #[arg(long)]
     emulated: bool,
-    /// Workers, each with connections of its own.
+    /// Workers, each a process.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     workers: u32,
     /// Calls a second that they share.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// Seconds that their jobs last at that rate.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// Jobs that each worker runs at once.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: u32,
 }
 
@@ -41,53 +46,39 @@ pub(crate) struct Options {
 pub(crate) async fn run(dir: &Path, options: &Options) -> Result<(), Failure> {
     std::fs::create_dir_all(dir)?;
     let scratch = tempfile::tempdir_in(dir)?;
-    let policy = format!("rate_limit: {{rate: {}/s, scope: fleet}}", options.rate);
-    let counts = Arc::new(Counts::default());
     let emulator = if options.emulated { Some(Emulator::start().await?) } else { None };
-    let mut fleets = Vec::new();
-    for _ in 0..options.workers {
-        let mut ports = match &emulator {
-            Some(emulator) => emulator.connect().await,
-            None => Fleet::embedded(scratch.path())?,
-        };
-        ports.limits = Arc::new(CountedLimits::new(ports.limits, counts.clone()));
-        fleets.push(Fleet::over(ports, scratch.path(), &policy)?);
-    }
-    let Some(first) = fleets.first() else { return Err("there are no workers".into()) };
+    let place = match &emulator {
+        Some(emulator) => Place::Emulator(emulator.endpoint().to_owned()),
+        None => Place::Directory(scratch.path().to_owned()),
+    };
+    let policy = policy(options.rate);
     let jobs = options.rate * options.seconds;
-    submit_all(first, jobs, 64).await?;
+    submit_all(&Fleet::over(place.connect().await?, scratch.path(), &policy)?, jobs, SUBMITTERS).await?;
+
+    let mut crew = Crew::start(options.workers, &place, options.rate, options.concurrency).await?;
     let started = Instant::now();
-    let working: Vec<_> = fleets.iter().map(|fleet| fleet.work(options.concurrency)).collect();
-    until_ended(&fleets, jobs.into()).await;
+    crew.go().await?;
+    crew.until_ended(jobs.into()).await?;
     let took = started.elapsed();
-    for working in working {
-        working.stop().await?;
-    }
-    let rate = f64::from(jobs) / took.as_secs_f64();
-    let writes_per_job = counts.grants() as f64 / f64::from(jobs);
+    let (ended, grants) = crew.stop().await?;
+
     let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_header([
-        "WORKERS",
-        "JOBS",
-        "LIMIT /s",
-        "RATE /s",
-        "WRITES A JOB",
-    ]);
+    let header = ["PROCESSES", "JOBS", "JOBS OF EACH", "LIMIT /s", "RATE /s", "WRITES A JOB"];
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header);
+    let (least, most) = (ended.iter().min().copied(), ended.iter().max().copied());
     table.add_row([
         options.workers.to_string(),
         jobs.to_string(),
+        format!("{} to {}", least.unwrap_or_default(), most.unwrap_or_default()),
         options.rate.to_string(),
-        format!("{rate:.1}"),
-        format!("{writes_per_job:.3}"),
+        format!("{:.1}", f64::from(jobs) / took.as_secs_f64()),
+        format!("{:.3}", grants as f64 / f64::from(jobs)),
     ]);
     println!("{table}");
     Ok(())
 }
 
-/// Waits until the workers of all have ended so many jobs.
-async fn until_ended(fleets: &[Fleet], jobs: u64) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(2));
-    while fleets.iter().map(|fleet| fleet.ended.load(Ordering::Relaxed)).sum::<u64>() < jobs {
-        ticks.tick().await;
-    }
+/// The tool's limit, as a manifest has it.
+fn policy(rate: u32) -> String {
+    format!("rate_limit: {{rate: {rate}/s, scope: fleet}}")
 }

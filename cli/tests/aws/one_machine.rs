@@ -3,34 +3,28 @@
 use std::fs::File;
 use std::process::Child;
 
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::fleet::fleet;
 
 const BUCKET: &str = "objects-of-one-machine";
-/// Moments are whole seconds, and the process has to be there by then.
-const DUE_AFTER: SignedDuration = SignedDuration::from_secs(4);
-
-fn manifest(first: Timestamp) -> String {
-    let at = |moment: Timestamp| moment.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-    let batch = format!("{{tool: analyze_file, s3: {{bucket: {BUCKET}, prefix: in/}}, new_only: true}}");
-    let (first, second) = (at(first), at(first + SignedDuration::from_secs(1)));
-    format!(
-        "
+/// Not moments: those that pass before the process is there are never due.
+const MANIFEST: &str = "
 name: one-machine
 version: 1.0.0
 tools:
   analyze_file:
     description: Tell what a file is
-    parameters: {{bucket: {{type: string, required: true}}, key: {{type: string, required: true}}}}
+    parameters: {bucket: {type: string, required: true}, key: {type: string, required: true}}
     handler: s3.analyze_file
 schedules:
-  first: {{every: at({first}), batch: {batch}}}
-  second: {{every: at({second}), batch: {batch}}}
-"
-    )
-}
+  first:
+    every: rate(1 minute)
+    batch: {tool: analyze_file, s3: {bucket: objects-of-one-machine, prefix: in/}, new_only: true}
+  second:
+    every: rate(1 minute)
+    batch: {tool: analyze_file, s3: {bucket: objects-of-one-machine, prefix: in/}, new_only: true}
+";
 
 struct Dev(Child);
 
@@ -42,7 +36,6 @@ impl Drop for Dev {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "schedules are due at moments of the machine's own clock")]
 async fn its_schedules_make_batches_of_a_buckets_objects() {
     let fleet = fleet();
     let s3 = fleet.s3().await;
@@ -52,7 +45,7 @@ async fn its_schedules_make_batches_of_a_buckets_objects() {
     }
     let folder = fleet.scratch("one-machine");
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("gantz.yaml"), manifest(Timestamp::now() + DUE_AFTER)).unwrap();
+    std::fs::write(folder.join("gantz.yaml"), MANIFEST).unwrap();
     let said = fleet.scratch("one-machine.json");
     let mut dev = fleet.command(&["dev", "--port", "0", "--output", "json"]);
     dev.current_dir(&folder).stdout(File::create(&said).unwrap());
@@ -62,12 +55,12 @@ async fn its_schedules_make_batches_of_a_buckets_objects() {
     let document = fleet.until(document, |document: &Value| document["url"].is_string()).await;
     let url = format!("{}/batches", document["url"].as_str().unwrap());
     let listed = async || reqwest::get(&url).await.unwrap().json::<Value>().await.unwrap();
-    let ended = |batches: &Value| {
+    // A slow machine may see a third run, which finds nothing new.
+    let taken = |batches: &Value| {
         let batches = batches["batches"].as_array().cloned().unwrap_or_default();
-        batches.len() == 2 && batches.iter().all(|batch| batch["status"] == "SUCCEEDED")
+        let ended = batches.into_iter().filter(|batch| batch["status"] == "SUCCEEDED");
+        ended.map(|batch| batch["planned"].clone()).filter(|planned| *planned != 0).collect::<Vec<_>>()
     };
-    let batches = fleet.until(listed, ended).await;
-    let planned: Vec<_> =
-        batches["batches"].as_array().unwrap().iter().map(|batch| &batch["planned"]).collect();
-    assert_eq!(planned, [&json!(2), &json!(2)], "two schedules do not share what they have taken");
+    let batches = fleet.until(listed, |batches: &Value| taken(batches).len() >= 2).await;
+    assert_eq!(taken(&batches), [2, 2], "two schedules do not share what they have taken");
 }

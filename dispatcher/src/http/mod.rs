@@ -109,7 +109,7 @@ pub fn router(dispatcher: Dispatcher, settings: HttpSettings) -> Router {
 /// The door to a dispatcher, and routes of the caller's own behind the same guard.
 pub fn router_with(dispatcher: Dispatcher, settings: HttpSettings, more: Router) -> Router {
     let body_limit = DefaultBodyLimit::max(settings.body_max_bytes);
-    let server = mcp::McpServer::new(dispatcher.clone(), settings.wait_max_ms).silent(!settings.streams);
+    let server = mcp::McpServer::new(dispatcher.clone(), settings.wait_max_ms).streaming(settings.streams);
     let agents = mcp::route(server, settings.body_max_bytes);
     let more = settings.token_issuer.iter().fold(more, |more, issuer| {
         let metadata = protected_resource::route(issuer.clone());

@@ -4,7 +4,7 @@ use gantz_core::admit::Origin;
 use gantz_core::admit_batch::BatchSpec;
 use gantz_core::batch::BatchRecord;
 use gantz_core::host::Clock;
-use gantz_core::ids::{JobId, Tenant};
+use gantz_core::ids::Tenant;
 use gantz_core::job::JobRecord;
 use gantz_core::limits::BATCH_ID_MAX_CHARS;
 use gantz_core::spec::JobSpec;
@@ -191,10 +191,12 @@ impl Lambda {
 
 /// A batch that came through a door, and how its id is derived.
 fn of_a_batch(mut spec: BatchSpec, door: Door, occurrence: Option<String>) -> (BatchSpec, Origin) {
+    let origin = Origin { source: door.as_str(), occurrence };
     if spec.batch_id.is_none() && spec.idempotency_key.is_none() {
-        spec.batch_id = occurrence.as_deref().map(|occurrence| batch_id(door, occurrence));
+        let told = door.told_id(origin.occurrence.as_deref()).filter(|id| id.len() <= BATCH_ID_MAX_CHARS);
+        spec.batch_id = told.or_else(|| origin.id(&Tenant::default_tenant()).map(String::from));
     }
-    (spec, Origin { source: door.as_str(), occurrence })
+    (spec, origin)
 }
 
 /// What polls a job.
@@ -206,12 +208,6 @@ fn accepted(Submitted { record, created }: &Submitted<JobRecord>) -> Value {
 fn polled(submitted: &Submitted<BatchRecord>) -> Value {
     let row = &submitted.record;
     json!({"batch_id": row.id, "status": row.status, "created": submitted.created})
-}
-
-/// The id of a batch that its caller gave none, the same for each delivery.
-fn batch_id(door: Door, occurrence: &str) -> String {
-    let told = door.told_id(Some(occurrence)).filter(|id| id.len() <= BATCH_ID_MAX_CHARS);
-    told.unwrap_or_else(|| JobId::from_key(&Tenant::default_tenant(), door.as_str(), occurrence).into())
 }
 
 fn moment_ms(text: &str) -> Result<u64, String> {

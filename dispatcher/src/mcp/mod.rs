@@ -72,10 +72,9 @@ impl McpServer {
         }
     }
 
-    /// The same, for clients whom nothing reaches before the answer, because a gateway hands it over whole: they are told
-    /// of no progress.
-    pub(crate) fn silent(self, is_silent: bool) -> Self {
-        Self { streams: !is_silent, ..self }
+    /// The same, telling of progress or not: it reaches nobody where a gateway hands answers over whole.
+    pub(crate) fn streaming(self, streams: bool) -> Self {
+        Self { streams, ..self }
     }
 
     /// The same, for whom the door in front of it has found out. One who may act for every tenant acts for the default

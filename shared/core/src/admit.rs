@@ -21,6 +21,14 @@ pub struct Origin {
     pub occurrence: Option<String>,
 }
 
+impl Origin {
+    /// The id of what a tenant submits here without naming it: the same for each repetition of the occurrence. `None` if
+    /// the source does not tell one repetition from another.
+    pub fn id(&self, tenant: &Tenant) -> Option<JobId> {
+        self.occurrence.as_deref().map(|occurrence| JobId::from_key(tenant, self.source, occurrence))
+    }
+}
+
 /// A job that may be recorded and sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admission {
@@ -95,11 +103,10 @@ pub fn admit(
         Some(name) => known_lane(manifest, name)?,
         None => tool.policy.lane.clone(),
     };
-    let id = match (spec.job_id, spec.idempotency_key, &origin.occurrence) {
-        (Some(id), ..) => JobId::try_new(id).map_err(|error| field("/job_id", error.to_string()))?,
-        (None, Some(key), _) => keyed_id(&tenant, origin.source, &key)?,
-        (None, None, Some(occurrence)) => JobId::from_key(&tenant, origin.source, occurrence),
-        (None, None, None) => JobId::from_time(now_ms, random),
+    let id = match (spec.job_id, spec.idempotency_key) {
+        (Some(id), _) => JobId::try_new(id).map_err(|error| field("/job_id", error.to_string()))?,
+        (None, Some(key)) => keyed_id(&tenant, origin.source, &key)?,
+        (None, None) => origin.id(&tenant).unwrap_or_else(|| JobId::from_time(now_ms, random)),
     };
     let delay_ms = spec.delay.map_or(Ok(0), |delay| delay_ms(&delay))?;
     let deadline_ms = deadline_ms(spec.deadline.as_ref(), now_ms, delay_ms)?;

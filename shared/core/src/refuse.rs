@@ -68,8 +68,7 @@ fn id(spec: &JobSpec, origin: &Origin, tenant: &Tenant) -> Option<JobId> {
     };
     let told = || {
         let occurrence = origin.occurrence.as_deref()?;
-        let as_it_is = JobId::try_new(occurrence).ok();
-        Some(as_it_is.unwrap_or_else(|| JobId::from_key(tenant, origin.source, occurrence)))
+        JobId::try_new(occurrence).ok().or_else(|| origin.id(tenant))
     };
     own.or_else(keyed).or_else(told)
 }

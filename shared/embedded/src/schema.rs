@@ -9,11 +9,11 @@ use crate::pause::pause;
 
 /// The format of the tables. One more with every change of them, and a step in [`STEPS`]; a directory of a later
 /// version is refused by name, not misread.
-pub(crate) const VERSION: u32 = 9;
+pub(crate) const VERSION: u32 = 10;
 
 /// What leads from each format to the next.
 const STEPS: [&str; VERSION as usize] =
-    [TABLES, SHARED, PROMISES, KEPT, PAGES, STATES, CHILD_EVENTS, FAIR, TAKEN];
+    [TABLES, SHARED, PROMISES, KEPT, PAGES, STATES, CHILD_EVENTS, FAIR, TAKEN, FORGOTTEN];
 
 /// Pages (of 4 KiB) in the log before a commit copies them into the database: large enough that a page which is
 /// written by many commits is copied once, small enough that the log stays at some tens of megabytes.
@@ -192,6 +192,11 @@ CREATE TABLE schedules (
     name TEXT PRIMARY KEY,
     until INTEGER NOT NULL
 ) WITHOUT ROWID;
+";
+
+/// Marks that have expired are found without a look at the others.
+const FORGOTTEN: &str = "
+CREATE INDEX taken_by_expiry ON taken (expires_at);
 ";
 
 /// What was promised on acceptance is kept with the job. Of those that have not ended nobody knows whether their tools

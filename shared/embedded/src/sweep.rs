@@ -14,8 +14,8 @@ use crate::open::Embedded;
 
 /// Rows looked at in one go, so that a sweep never holds up a commit for long.
 const SWEEP_ROWS: i64 = 500;
-/// As [`SWEEP_ROWS`], of events, which are deleted without looking at an index.
-const SWEEP_EVENTS: usize = 2_000;
+/// As [`SWEEP_ROWS`], of events and of marks, which are found in their order.
+const SWEEP_QUICK: usize = 2_000;
 /// Times of a limit that have passed for so long say nothing to anybody.
 const LIMIT_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -34,7 +34,8 @@ impl Embedded {
             after = step.next;
         }
         // As long as steps find only what is old: more may happen between two sweeps than one step takes.
-        while self.writer.call(move |connection| sweep_events(connection, now_ms)).await? == SWEEP_EVENTS {}
+        while self.writer.call(move |connection| sweep_events(connection, now_ms)).await? == SWEEP_QUICK {}
+        while self.writer.call(move |connection| sweep_marks(connection, now_ms)).await? == SWEEP_QUICK {}
         let oldest_message_ms = self.writer.call(move |connection| sweep_rest(connection, now_ms)).await?;
         let unused_ms = now_ms.saturating_sub(2 * RETENTION_MS).min(oldest_message_ms);
         let oldest = SystemTime::UNIX_EPOCH + Duration::from_millis(unused_ms);
@@ -90,10 +91,21 @@ fn sweep_events(connection: &Connection, now_ms: u64) -> rusqlite::Result<usize>
             "DELETE FROM events WHERE seq IN (SELECT seq FROM \
              (SELECT seq, at FROM events ORDER BY seq LIMIT ?2) WHERE at < ?1)",
         )?
-        .execute(params![now_ms.saturating_sub(RETENTION_MS), SWEEP_EVENTS])
+        .execute(params![now_ms.saturating_sub(RETENTION_MS), SWEEP_QUICK])
 }
 
-/// Limits, batches, and marks of objects; returns when the oldest message that is still on a queue was sent.
+/// One step; returns how many marks of objects went. How far a schedule has looked is kept for ever, a row for each name:
+/// without it a run that is rarer than marks expire would take all objects again.
+fn sweep_marks(connection: &Connection, now_ms: u64) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "DELETE FROM taken WHERE (schedule, mark) IN \
+             (SELECT schedule, mark FROM taken WHERE expires_at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![now_ms / 1_000, SWEEP_QUICK])
+}
+
+/// Limits and batches; returns when the oldest message that is still on a queue was sent.
 fn sweep_rest(connection: &Connection, now_ms: u64) -> rusqlite::Result<u64> {
     // A row of a limit says nothing once the times in it have passed, and there may be one for each tenant.
     connection
@@ -109,7 +121,6 @@ fn sweep_rest(connection: &Connection, now_ms: u64) -> rusqlite::Result<u64> {
     connection
         .prepare_cached("DELETE FROM batches WHERE json_extract(record, '$.finished_at') < ?1")?
         .execute([oldest_ms])?;
-    connection.prepare_cached("DELETE FROM taken WHERE expires_at < ?1")?.execute([now_ms / 1_000])?;
     connection
         .prepare_cached("SELECT coalesce(min(sent_at), ?1) FROM messages")?
         .query_row([now_ms], |row| row.get(0))

@@ -79,6 +79,26 @@ async fn all_old_events_go_at_once() {
 }
 
 #[tokio::test]
+async fn all_marks_that_have_expired_go_at_once() {
+    const MARKS: usize = 5_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = Directory::create(folder.path()).expect("the directory");
+    let store =
+        Embedded::open(directory, Clock::new(|| builders::NOW_MS), Settings::default()).expect("a store");
+    let now_s = builders::NOW_MS / 1_000;
+    let marks = |what: &str| (0..MARKS).map(|n| format!("{what}-{n}")).collect::<Vec<_>>();
+    let take = async |batch: &str, what: &str, expires_at_s| {
+        let taken = store.take("nightly", &builders::job_id(batch), marks(what), expires_at_s).await;
+        taken.expect("taken").into_iter().filter(|is_taken| *is_taken).count()
+    };
+    assert_eq!(take("first-run", "old", now_s - 1).await, MARKS);
+    assert_eq!(take("first-run", "young", now_s + 1).await, MARKS);
+    store.sweep().await.expect("swept");
+    assert_eq!(take("other-run", "old", now_s + 1).await, MARKS, "nothing is left of them");
+    assert_eq!(take("other-run", "young", now_s + 1).await, 0, "all are there");
+}
+
+#[tokio::test]
 async fn old_spooled_input_goes() {
     let folder = tempfile::tempdir().expect("a folder");
     let now_ms = builders::NOW_MS + 3 * RETENTION_MS;

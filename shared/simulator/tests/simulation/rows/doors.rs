@@ -7,7 +7,7 @@ use gantz_dispatcher::lambda::{Invocation, Lambda};
 use gantz_simulator::faults::{Fault, Faults, Rates};
 use gantz_simulator::fleet::{self, FleetPlan, dispatcher};
 use gantz_simulator::run::{in_world, settled};
-use gantz_simulator::{Process, Report, Scenario};
+use gantz_simulator::{Process, Report, Scenario, World};
 use gantz_testkit::fault_table::{Level, fault};
 use serde_json::{Value, json};
 
@@ -27,19 +27,24 @@ fn deliver(seed: u64, events: Vec<(&str, Value)>) -> Report {
             }
         });
         futures_util::future::join_all(handled).await;
-        world.with(|state| {
-            let ids: Vec<_> = state.rows.keys().cloned().collect();
-            for id in &ids {
-                state.observer.accepted(id);
-            }
-        });
-        fleet::start(&world, &scenario.fleet);
-        settled(&world, &scenario).await;
+        work(&world, &scenario).await;
     });
     assert!(report.is_fine(), "{:?}", report.violations);
     all_succeeded(&report);
     all_started_once(&report);
     report
+}
+
+/// Runs the jobs that there are, each of them answered for.
+async fn work(world: &Arc<World>, scenario: &Scenario) {
+    world.with(|state| {
+        let ids: Vec<_> = state.rows.keys().cloned().collect();
+        for id in &ids {
+            state.observer.accepted(id);
+        }
+    });
+    fleet::start(world, &scenario.fleet);
+    settled(world, scenario).await;
 }
 
 fn upload(sequencer: &str) -> Value {
@@ -91,14 +96,7 @@ fn a_request_whose_answer_is_lost_a_thousand_times_is_one_job() {
         }
         world.calm();
         assert_eq!(ids.len(), 1, "{ids:?}");
-        world.with(|state| {
-            let ids: Vec<_> = state.rows.keys().cloned().collect();
-            for id in &ids {
-                state.observer.accepted(id);
-            }
-        });
-        fleet::start(&world, &scenario.fleet);
-        settled(&world, &scenario).await;
+        work(&world, &scenario).await;
     });
     assert!(report.is_fine(), "{:?}", report.violations);
     assert_eq!(report.rows.len(), 1, "{:?}", report.rows);
