@@ -1,19 +1,13 @@
-//! Real bootstraps that die in the midst of a batch, or are frozen after one, as AWS Lambda does with them.
+//! Real bootstraps that die in the midst of a tool, or are frozen after a batch, as AWS Lambda does with them.
 
-use std::fs::{self, File};
-use std::process::Stdio;
-use std::time::Duration;
+use std::fs;
 
-use futures_util::future::join_all;
-use gantz_core::ports::failpoints::VARIABLE;
 use gantz_testkit::fault_table::{Level, fault};
-use gantz_testkit::runtime_api::RuntimeApi;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Child;
 
 use crate::fleet::{Fleet, fleet, number, text};
-use crate::outcomes::Outcomes;
+use crate::instance::{self, Instance};
 use crate::records::envelope;
 
 /// Each run of the tool leaves its key in the file `started`.
@@ -30,18 +24,10 @@ tools:
       args: ["-c", "echo $GANTZ_IDEMPOTENCY_KEY >> started; if $1; then kill -9 $PPID; fi; echo 7", "count", "{kill}"]
     parameters: {kill: {type: boolean, required: true}}
 "#;
-/// Room for a job of a second, and for what is left free before and after it: the lease ends with it.
-const INVOCATION: Duration = Duration::from_secs(12);
 
-/// A function's package, and the instances that run in it one after another.
+/// The worker function's package, and the instances that run in it one after another.
 struct Function {
     package: TempDir,
-}
-
-/// A running instance.
-struct Instance {
-    api: RuntimeApi,
-    process: Child,
 }
 
 impl Function {
@@ -51,22 +37,15 @@ impl Function {
         Self { package }
     }
 
-    /// A new instance, which dies at a point if one is named.
-    async fn instance(&self, fleet: &Fleet, point: Option<&str>) -> Instance {
-        let api = RuntimeApi::allowing(INVOCATION).await;
-        let program = fleet.programs().join("gantz-worker");
-        let name = fleet.output("WorkerFunction");
-        let mut command = fleet.bootstrap(&program, name, &api, self.package.path()).await;
-        command.envs(point.map(|point| (VARIABLE, point)));
-        let log = File::create(self.package.path().join("log")).unwrap();
-        let process = command.stdout(log).stderr(Stdio::null()).spawn().unwrap();
-        Instance { api, process }
+    async fn instance(&self, fleet: &Fleet) -> Instance {
+        Instance::start(fleet, instance::Function::Worker, self.package.path(), &[], None).await
     }
 
     /// Has instances work on the records until none comes back.
     async fn empties(&self, fleet: &Fleet, records: &[Value]) {
-        let instance = tokio::sync::Mutex::new(self.instance(fleet, None).await);
-        let answer = async || instance.lock().await.api.invoke(&json!({ "Records": records })).await.unwrap();
+        let instance = tokio::sync::Mutex::new(self.instance(fleet).await);
+        let answer =
+            async || instance.lock().await.invoke(&json!({ "Records": records })).await.unwrap().unwrap();
         fleet.until(answer, |answer| answer["batchItemFailures"] == json!([])).await;
     }
 
@@ -76,25 +55,9 @@ impl Function {
         started.lines().map(str::to_owned).collect()
     }
 
-    /// What the last instance has written.
+    /// What the instances have written.
     fn log(&self) -> String {
         fs::read_to_string(self.package.path().join("log")).unwrap()
-    }
-}
-
-impl Instance {
-    /// Invokes it, and expects that it does not live to answer.
-    async fn dies_of(mut self, records: &[Value]) {
-        let event = json!({ "Records": records });
-        tokio::select! {
-            answer = self.api.invoke(&event) => panic!("it answers {answer:?}"),
-            ended = self.process.wait() => assert!(!ended.unwrap().success()),
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.process.id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 }
 
@@ -102,36 +65,6 @@ fn record(fleet: &Fleet, id: &str, effects: &str, kill: bool) -> Value {
     let mut body = envelope(id, "count", "fast", &json!({ "kill": kill }));
     body["effects"] = json!(effects);
     fleet.record("lane-fast", &format!("message of {id}"), &body.to_string())
-}
-
-#[tokio::test]
-async fn an_instance_that_dies_around_a_write_has_a_successor() {
-    let fleet = fleet();
-    let shown = [19, 41].map(|row| fault(row, Level::Process));
-    let outcomes = Outcomes::of(fleet, "pointed-").await;
-    let points: Vec<String> = ["claim", "finish", "publish"]
-        .into_iter()
-        .flat_map(|call| ["before", "after"].map(|moment| format!("{call}:{moment}")))
-        .collect();
-    let each = points.iter().enumerate().map(async |(n, point)| {
-        let function = Function::new();
-        let id = format!("pointed-{n:04}");
-        let records = [record(fleet, &id, "keyed", false)];
-        function.instance(fleet, Some(point)).await.dies_of(&records).await;
-        function.empties(fleet, &records).await;
-        let row = fleet.row(&id).await.unwrap();
-        assert_eq!(text(&row, "status"), "SUCCEEDED", "{point}: {row:?}");
-        let started = function.started();
-        assert!(started.len() as u64 <= number(&row, "attempt"), "{point}: {started:?}");
-        assert!(started.iter().all(|key| *key == id), "{point}: {started:?}");
-        id
-    });
-    let ids = join_all(each).await;
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let told = outcomes.told(fleet, &ids).await;
-    assert!(told.values().all(|(kind, _)| kind == "Gantz Job Succeeded"), "{told:?}");
-    let figure = format!("{} points of real bootstraps, killed at each", points.len());
-    shown.into_iter().for_each(|shown| shown.in_runs(points.len() as u64, &figure));
 }
 
 #[tokio::test]
@@ -146,7 +79,8 @@ async fn of_a_group_that_was_cut_off_only_what_ran_is_in_doubt() {
         record["attributes"]["MessageGroupId"] = json!("one after another");
         record
     });
-    function.instance(fleet, None).await.dies_of(&records).await;
+    let answer = function.instance(fleet).await.invoke(&json!({ "Records": records })).await;
+    assert_eq!(answer, None, "it lives");
     assert_eq!(function.started(), ids[..1]);
     function.empties(fleet, &records).await;
     assert_eq!(function.started(), ids);
@@ -164,16 +98,16 @@ async fn what_is_measured_is_out_before_the_answer() {
     let fleet = fleet();
     let shown = fault(34, Level::Process);
     let function = Function::new();
-    let mut instance = function.instance(fleet, None).await;
+    let mut instance = function.instance(fleet).await;
     let mut record = record(fleet, "frozen-0001", "keyed", false);
     let mut body: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
     body["v"] = json!(5);
     body["traceparent"] = json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     record["body"] = json!(body.to_string());
     let records = [record];
-    let answer = instance.api.invoke(&json!({ "Records": records })).await;
+    let answer = instance.invoke(&json!({ "Records": records })).await;
     instance.signal("STOP");
-    assert_eq!(answer, Ok(json!({ "batchItemFailures": [] })));
+    assert_eq!(answer, Some(Ok(json!({ "batchItemFailures": [] }))));
     let log = function.log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let (measured, told): (Vec<Value>, Vec<Value>) = lines.partition(|line| line.get("_aws").is_some());

@@ -131,8 +131,8 @@ echo '{"is": "over"}'
 /// The programs that the template's functions run.
 const PROGRAMS: [&str; 3] = ["gantz-dispatcher", "gantz-worker", "gantz-dead-letter"];
 /// How long a busy machine may take for anything in here.
-const PATIENCE: Duration = Duration::from_secs(120);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A deployed stack.
 pub(crate) struct Fleet {

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use crate::fleet::{Fleet, fleet, text};
 
-/// Those who listen to the outcomes of jobs whose ids begin alike.
+/// Those who listen to the outcomes of jobs, or of batches, whose ids begin alike.
 pub(crate) struct Outcomes {
+    /// What the detail calls the id.
+    key: &'static str,
     sqs: aws_sdk_sqs::Client,
     url: String,
     heard: Mutex<BTreeMap<String, Told>>,
@@ -19,13 +21,22 @@ pub(crate) struct Outcomes {
 type Told = (String, Value);
 
 impl Outcomes {
-    /// Listens from now on.
+    /// Listens to jobs from now on.
     pub(crate) async fn of(fleet: &Fleet, prefix: &str) -> Self {
+        Self::listening(fleet, "job_id", prefix).await
+    }
+
+    /// Listens to batches from now on.
+    pub(crate) async fn of_batches(fleet: &Fleet, prefix: &str) -> Self {
+        Self::listening(fleet, "batch_id", prefix).await
+    }
+
+    async fn listening(fleet: &Fleet, key: &'static str, prefix: &str) -> Self {
         let config = fleet.aws().await;
         let sqs = aws_sdk_sqs::Client::new(&config);
-        let name = format!("outcomes-{prefix}");
+        let name = format!("outcomes-{key}-{prefix}");
         let url = sqs.create_queue().queue_name(&name).send().await.unwrap().queue_url.unwrap();
-        let pattern = json!({"source": ["gantz"], "detail": {"job_id": [{"prefix": prefix}]}});
+        let pattern = json!({"source": ["gantz"], "detail": {key: [{"prefix": prefix}]}});
         let events = aws_sdk_eventbridge::Client::new(&config);
         let bus = fleet.output("EventBusName");
         let rule = events.put_rule().event_bus_name(bus).name(&name).event_pattern(pattern.to_string());
@@ -34,7 +45,7 @@ impl Outcomes {
         let target = Target::builder().id("queue").arn(arn).build().unwrap();
         let answer = events.put_targets().event_bus_name(bus).rule(&name).targets(target).send().await;
         assert_eq!(answer.unwrap().failed_entry_count, 0);
-        Self { sqs, url, heard: Mutex::default() }
+        Self { key, sqs, url, heard: Mutex::default() }
     }
 
     /// All that was told by the time that each of these jobs was told of, by job: detail-types and details.
@@ -51,7 +62,7 @@ impl Outcomes {
         let ask = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(10);
         for message in ask.send().await.unwrap().messages.unwrap_or_default() {
             let event: Value = serde_json::from_str(message.body.as_deref().unwrap()).unwrap();
-            let id = event["detail"]["job_id"].as_str().unwrap().to_owned();
+            let id = event["detail"][self.key].as_str().unwrap().to_owned();
             let told = (event["detail-type"].as_str().unwrap().to_owned(), event["detail"].clone());
             let before = self.heard.lock().unwrap().insert(id, told.clone());
             assert!(before.is_none_or(|before| before == told), "{told:?}");
