@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 
+use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::delete_message::DeleteMessageError;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName as Attribute};
 use serde_json::{Map, Value, json};
@@ -142,7 +143,7 @@ impl<'f> Site<'f> {
                 let delete = self.sqs.delete_message().queue_url(self.url(queue));
                 let deleted = delete.receipt_handle(message.receipt_handle.unwrap()).send().await;
                 // One that took too long has come back, or was moved, and has another receipt.
-                let error = deleted.err().map(|error| error.into_service_error());
+                let error = deleted.err().map(SdkError::into_service_error);
                 assert!(
                     error.as_ref().is_none_or(DeleteMessageError::is_receipt_handle_is_invalid),
                     "{error:?}"
