@@ -35,9 +35,11 @@ async fn workers_share_the_fleets_rate_and_write_its_row_for_many_calls_at_once(
         assert_eq!((row.status, row.attempt, row.deferrals), (JobStatus::Succeeded, 1, 0));
     }
     let starts = fleet.journal.starts();
-    let took_ms = starts[JOBS - 1].at_ms - starts[0].at_ms;
-    // The last of them may come back a moment after there is a token for them.
-    assert!((9_900..=11_000).contains(&took_ms), "{took_ms} ms at a hundred a second");
+    // Of all but the last, which come back a moment after there is a token for them, at random. A call that is a few beats
+    // of the metronome late leaves its token unused, so the pace has room below, but none above.
+    let most = JOBS * 9 / 10;
+    let took_ms = starts[most - 1].at_ms - starts[0].at_ms;
+    assert!((8_900..=10_500).contains(&took_ms), "{took_ms} ms for {most} at a hundred a second");
     for window in starts.windows(100 + 5 + 1 + 25) {
         assert!(window[window.len() - 1].at_ms - window[0].at_ms >= 999, "too many calls within a second");
     }
